@@ -1,0 +1,108 @@
+// Package config holds the settings of all roles. Each setting is one key: a flag (--pipeline.listen), an environment variable
+// (TASADOR_PIPELINE_LISTEN) and a line of the configuration file (pipeline.listen), in this order of precedence.
+package config
+
+import "time"
+
+// Config is every setting. Keys that a role does not use are refused on its command line (see the roles tags).
+type Config struct {
+	Role    []string `name:"role" placeholder:"NAMES" help:"Roles to run, comma-separated: ${roles}. Without it: ${default_roles}, in one process."`
+	DataDir string   `name:"data-dir" default:"./data" type:"path" placeholder:"DIR" help:"Folder for everything that is stored, unless another setting names a place of its own."`
+
+	Insecure bool `name:"insecure" help:"Allow to listen on other addresses than loopback although nobody has to log in."`
+	HTTP     HTTP `embed:"" prefix:"http."`
+	Log      Log  `embed:"" prefix:"log."`
+
+	Pipeline    Pipeline    `embed:"" prefix:"pipeline."`
+	Tracking    Tracking    `embed:"" prefix:"tracking."`
+	Serving     Serving     `embed:"" prefix:"serving."`
+	Source      Source      `embed:"" prefix:"source."`
+	RawData     RawData     `embed:"" prefix:"rawdata."`
+	CleanData   CleanData   `embed:"" prefix:"cleandata."`
+	Predictions Predictions `embed:"" prefix:"predictions."`
+	Artifacts   Artifacts   `embed:"" prefix:"artifacts."`
+	Gate        Gate        `embed:"" prefix:"gate."`
+	Schedule    Schedule    `embed:"" prefix:"schedule."`
+}
+
+// HTTP is what all servers share.
+type HTTP struct {
+	AllowedHosts []string `name:"allowed-hosts" placeholder:"NAMES" help:"Host names under which the servers may be called, beside those of loopback; * allows all."`
+}
+
+// Log is where and how the log is written; it goes to standard error.
+type Log struct {
+	Format string `name:"format" default:"text" help:"Form of the log: text or json."`
+	Level  string `name:"level" default:"info" help:"Least level that is logged: debug, info, warn or error."`
+}
+
+// Pipeline is the role that runs the DAG.
+type Pipeline struct {
+	Listen string `name:"listen" default:"127.0.0.1:8080" placeholder:"ADDR" roles:"pipeline" help:"Address of the pipeline server."`
+	DB     string `name:"db" placeholder:"URL" roles:"pipeline" help:"Database of DAG runs. Default: sqlite:DATA-DIR/pipeline.db"`
+}
+
+// Tracking is the role that keeps experiments, models and artifacts, and where the other roles find it.
+type Tracking struct {
+	Listen string `name:"listen" default:"127.0.0.1:5000" placeholder:"ADDR" roles:"tracking" help:"Address of the tracking server."`
+	DB     string `name:"db" placeholder:"URL" roles:"tracking" help:"Database of experiments and models. Default: sqlite:DATA-DIR/tracking.db"`
+	URI    string `name:"uri" placeholder:"URL" roles:"pipeline,serving" env:"TASADOR_TRACKING_URI,MLFLOW_TRACKING_URI" help:"Where pipeline and serving reach tracking. Default: the tracking server of this process, else http://127.0.0.1:5000"`
+}
+
+// Serving is the role that answers predictions.
+type Serving struct {
+	Listen string        `name:"listen" default:"127.0.0.1:8000" placeholder:"ADDR" roles:"serving" help:"Address of the prediction server."`
+	Model  string        `name:"model" default:"RealtorPriceModel" roles:"serving" help:"Registered model that is served."`
+	Stage  string        `name:"stage" default:"Production" roles:"serving" help:"Stage whose version is served."`
+	Follow time.Duration `name:"follow" default:"2s" roles:"serving" help:"How often serving asks tracking for a newer version."`
+}
+
+// Source is the data API: where the pipeline finds it, and what the role source hands out.
+type Source struct {
+	URI         string `name:"uri" placeholder:"URL" roles:"pipeline" help:"Data API that listings are read from. Default: the source of this process, if it runs one."`
+	GroupNumber int    `name:"group-number" default:"7" roles:"pipeline" help:"Group number that the data API is asked for."`
+	Day         string `name:"day" default:"Tuesday" roles:"pipeline" help:"Day that the data API is asked for."`
+	Listen      string `name:"listen" default:"127.0.0.1:8090" placeholder:"ADDR" roles:"source" help:"Address of the data API."`
+	CSV         string `name:"csv" placeholder:"FILE" type:"path" roles:"source" help:"CSV file that the data API hands out, instead of generated listings."`
+	Batches     string `name:"batches" placeholder:"PLAN" roles:"source" help:"Batches that the data API hands out, such as 15000,0,800,12000:nulls=bath,12000:missing=bed,rest."`
+	Seed        uint64 `name:"seed" default:"1" roles:"source" help:"Seed of the generated listings."`
+}
+
+// RawData is the database of raw listings and their splits.
+type RawData struct {
+	URL string `name:"url" placeholder:"URL" roles:"pipeline,serving" env:"TASADOR_RAWDATA_URL,AIRFLOW_CONN_MYSQL_DEFAULT,RAW_DATA_DB_URI" help:"Database of raw listings and splits. Default: sqlite:DATA-DIR/rawdata.db"`
+}
+
+// CleanData is the database of encoded listings.
+type CleanData struct {
+	URL string `name:"url" placeholder:"URL" roles:"pipeline" env:"TASADOR_CLEANDATA_URL,AIRFLOW_CONN_MYSQL_CLEAN" help:"Database of encoded listings. Default: sqlite:DATA-DIR/cleandata.db"`
+}
+
+// Predictions is the database of answered predictions.
+type Predictions struct {
+	URL string `name:"url" placeholder:"URL" roles:"serving" help:"Database of answered predictions. Default: sqlite:DATA-DIR/predictions.db"`
+}
+
+// Artifacts is where tracking keeps files.
+type Artifacts struct {
+	URL string `name:"url" placeholder:"URL" roles:"tracking" help:"Where artifacts are kept. Default: file:DATA-DIR/artifacts"`
+}
+
+// Gate decides whether a batch is worth training (see the documentation of decide_to_train).
+type Gate struct {
+	Nullable        []string `name:"nullable" placeholder:"COLUMNS" roles:"pipeline" help:"Required columns that may hold nulls, comma-separated."`
+	MaxInvalidRatio float64  `name:"max-invalid-ratio" default:"0" roles:"pipeline" help:"Share of rows, 0 to 1, that may fail the checks."`
+	MinNewRecords   int      `name:"min-new-records" default:"10000" roles:"pipeline" help:"Training needs more new rows than this."`
+}
+
+// Schedule says when the DAG runs and how its tasks are tried again.
+type Schedule struct {
+	Cron          string        `name:"cron" default:"@daily" roles:"pipeline" help:"When the DAG runs: a cron expression, @daily and the like, or none."`
+	Start         string        `name:"start" default:"2025-05-01" roles:"pipeline" help:"First day of the schedule (UTC)."`
+	Catchup       bool          `name:"catchup" roles:"pipeline" help:"Run every interval that was missed since the first start."`
+	MaxActiveRuns int           `name:"max-active-runs" default:"1" roles:"pipeline" help:"DAG runs at the same time. The split tables are shared, so only 1 is safe."`
+	Retries       int           `name:"retries" default:"1" roles:"pipeline" help:"How often a failed task is tried again."`
+	RetryDelay    time.Duration `name:"retry-delay" default:"5m" roles:"pipeline" help:"Wait before a failed task is tried again."`
+	Owner         string        `name:"owner" default:"airflow" roles:"pipeline" help:"Owner that the DAG shows."`
+	Tags          []string      `name:"tags" default:"realtor,mlflow" roles:"pipeline" help:"Tags that the DAG shows."`
+}

@@ -1,0 +1,88 @@
+package config
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"tasador/pkg/apperror"
+)
+
+// Names of the roles.
+const (
+	RolePipeline = "pipeline"
+	RoleTracking = "tracking"
+	RoleServing  = "serving"
+	RoleSource   = "source"
+)
+
+// RoleNames lists all roles in the order in which they start: each after those that it calls.
+func RoleNames() []string { return []string{RoleSource, RoleTracking, RolePipeline, RoleServing} }
+
+// DefaultRoles are those that run when none is named. The source of invented listings is not among them.
+func DefaultRoles() []string { return []string{RolePipeline, RoleTracking, RoleServing} }
+
+// Roles returns the roles to run, in starting order. Codes: Invalid for an unknown or repeated name.
+func (c *Config) Roles() ([]string, error) {
+	if len(c.Role) == 0 {
+		return ordered(DefaultRoles()), nil
+	}
+	seen := map[string]bool{}
+	for _, name := range c.Role {
+		switch {
+		case !slices.Contains(RoleNames(), name):
+			return nil, apperror.New(apperror.Invalid, "--role: there is no role %q; the roles are %s", name, strings.Join(RoleNames(), ", "))
+		case seen[name]:
+			return nil, apperror.New(apperror.Invalid, "--role names %s twice; name each role once", name)
+		}
+		seen[name] = true
+	}
+	return ordered(c.Role), nil
+}
+
+func ordered(roles []string) []string {
+	var out []string
+	for _, name := range RoleNames() {
+		if slices.Contains(roles, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// Listen returns the listen address of a role, to read or to replace by the one that was bound.
+func (c *Config) Listen(role string) *string {
+	switch role {
+	case RolePipeline:
+		return &c.Pipeline.Listen
+	case RoleTracking:
+		return &c.Tracking.Listen
+	case RoleServing:
+		return &c.Serving.Listen
+	default:
+		return &c.Source.Listen
+	}
+}
+
+// SetDefaults fills what is empty from the data folder and from the roles that run in this process.
+func (c *Config) SetDefaults(roles []string) {
+	database := func(url *string, file string) {
+		if *url == "" {
+			*url = "sqlite:" + filepath.Join(c.DataDir, file)
+		}
+	}
+	database(&c.Pipeline.DB, "pipeline.db")
+	database(&c.Tracking.DB, "tracking.db")
+	database(&c.RawData.URL, "rawdata.db")
+	database(&c.CleanData.URL, "cleandata.db")
+	database(&c.Predictions.URL, "predictions.db")
+	if c.Artifacts.URL == "" {
+		c.Artifacts.URL = "file:" + filepath.Join(c.DataDir, "artifacts")
+	}
+	if c.Tracking.URI == "" {
+		c.Tracking.URI = "http://" + c.Tracking.Listen
+	}
+	if c.Source.URI == "" && slices.Contains(roles, RoleSource) {
+		c.Source.URI = "http://" + c.Source.Listen
+	}
+}

@@ -1,0 +1,73 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/property"
+)
+
+// Validate checks the settings of the roles that run. Codes: Invalid, with a sentence that names the key and its value.
+func (c *Config) Validate(roles []string) error {
+	for _, role := range roles {
+		if err := c.validateListen(role); err != nil {
+			return err
+		}
+	}
+	for _, u := range []struct{ key, value string }{{"tracking.uri", c.Tracking.URI}, {"source.uri", c.Source.URI}} {
+		if err := validateURI(u.key, u.value); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(roles, RolePipeline) {
+		return c.validatePipeline()
+	}
+	return nil
+}
+
+func (c *Config) validateListen(role string) error {
+	addr := *c.Listen(role)
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return apperror.New(apperror.Invalid, "--%s.listen=%s is not an address; write it as 127.0.0.1:8080", role, addr)
+	}
+	ip := net.ParseIP(host)
+	if c.Insecure || host == "localhost" || (ip != nil && ip.IsLoopback()) {
+		return nil
+	}
+	return apperror.New(apperror.Invalid, "--%s.listen=%s can be reached from other machines, where anybody could change everything; "+
+		"listen on 127.0.0.1, or say --insecure if the network protects it", role, addr)
+}
+
+func validateURI(key, value string) error {
+	if value == "" {
+		return nil
+	}
+	u, err := url.Parse(value)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return apperror.New(apperror.Invalid, "--%s=%s is not an address; write it as http://host:port", key, value)
+	}
+	return nil
+}
+
+func (c *Config) validatePipeline() error {
+	for _, column := range c.Gate.Nullable {
+		if !slices.Contains(property.Required(), column) {
+			return apperror.New(apperror.Invalid, "--gate.nullable: %q is not a required column; those are %s", column, strings.Join(property.Required(), ", "))
+		}
+	}
+	switch g, s := c.Gate, c.Schedule; {
+	case !(g.MaxInvalidRatio >= 0 && g.MaxInvalidRatio <= 1):
+		return apperror.New(apperror.Invalid, "--gate.max-invalid-ratio=%v is not a share; it goes from 0 to 1", g.MaxInvalidRatio)
+	case g.MinNewRecords < 0:
+		return apperror.New(apperror.Invalid, "--gate.min-new-records=%d is negative; it counts rows", g.MinNewRecords)
+	case s.Retries < 0 || s.RetryDelay < 0:
+		return apperror.New(apperror.Invalid, "--schedule.retries=%d and --schedule.retry-delay=%s must not be negative", s.Retries, s.RetryDelay)
+	case s.MaxActiveRuns != 1:
+		return apperror.New(apperror.Invalid, "--schedule.max-active-runs=%d is not supported: runs share the split tables, so only 1 is safe", s.MaxActiveRuns)
+	}
+	return nil
+}

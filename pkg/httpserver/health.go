@@ -1,0 +1,50 @@
+package httpserver
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"tasador/pkg/apperror"
+)
+
+const probeTimeout = 3 * time.Second
+
+func (s *Server) healthRoutes() []Route {
+	metrics := promhttp.HandlerFor(s.opts.Metrics, promhttp.HandlerOpts{Registry: s.opts.Metrics})
+	return []Route{
+		{Method: http.MethodGet, Path: "/healthz", Right: Public, Handler: s.healthz},
+		{Method: http.MethodGet, Path: "/readyz", Right: Public, Handler: s.readyz},
+		{Method: http.MethodGet, Path: "/buildinfo", Right: Public, Handler: s.buildinfo},
+		{Method: http.MethodGet, Path: "/metrics", Right: Public, Handler: echo.WrapHandler(metrics)},
+	}
+}
+
+func (s *Server) healthz(c echo.Context) error {
+	return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
+}
+
+func (s *Server) buildinfo(c echo.Context) error {
+	return c.JSON(http.StatusOK, map[string]any{"role": s.opts.Role, "build": s.opts.Build})
+}
+
+// readyz answers 200 when every check passes, else 503; the body names each part and why it is not ready.
+func (s *Server) readyz(c echo.Context) error {
+	status, parts := http.StatusOK, map[string]string{}
+	if s.stopping.Load() {
+		status, parts["server"] = http.StatusServiceUnavailable, "stopping"
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), probeTimeout)
+	defer cancel()
+	for _, check := range s.opts.Checks {
+		parts[check.Name] = "ok"
+		if err := check.Probe(ctx); err != nil {
+			status, parts[check.Name] = http.StatusServiceUnavailable, apperror.MessageOf(err)
+		}
+	}
+	word := map[bool]string{true: "ready", false: "not ready"}[status == http.StatusOK]
+	return c.JSON(status, map[string]any{"status": word, "role": s.opts.Role, "parts": parts})
+}

@@ -1,0 +1,124 @@
+// Package httpserver builds the HTTP server of a role on echo: middleware, health, metrics, errors and the graceful stop.
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tasador/pkg/observability"
+)
+
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+	drainTimeout      = 20 * time.Second
+	defaultBodyLimit  = 4 << 20 // bytes
+)
+
+// Right is what a caller needs to be allowed for a route.
+type Right string
+
+// The rights. Until authentication is built, everybody who can reach the listener has all of them.
+const (
+	Public Right = "public" // health, static files
+	Read   Right = "read"
+	Write  Right = "write"
+)
+
+// NoBodyLimit lets a route take a body of any length, because it streams.
+const NoBodyLimit = -1
+
+// Route is one entry of a role's routes.go.
+type Route struct {
+	Method    string
+	Path      string
+	Right     Right
+	Handler   echo.HandlerFunc
+	BodyLimit int64 // bytes; 0 means 4 MiB, NoBodyLimit none
+}
+
+// Check is one condition for readiness. Probe returns nil, or a sentence that says what is missing.
+type Check struct {
+	Name  string
+	Probe func(ctx context.Context) error
+}
+
+// Options say what to serve. Role, Listener, Log, Metrics and Build are required.
+type Options struct {
+	Role         string
+	Listener     net.Listener
+	Log          *slog.Logger
+	Metrics      *prometheus.Registry
+	Build        observability.Build
+	AllowedHosts []string // Host names accepted beside loopback's; "*" accepts all
+	Checks       []Check
+	// WriteError renders an error in the shape that the role's clients expect; nil means WriteJSONError.
+	WriteError func(c echo.Context, err error) error
+}
+
+// Server is the HTTP server of one role.
+type Server struct {
+	opts     Options
+	echo     *echo.Echo
+	stopping atomic.Bool
+}
+
+// New returns a server with the routes that every role has: /healthz, /readyz, /metrics and /buildinfo.
+func New(opts Options) *Server {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	s := &Server{opts: opts, echo: e}
+	if opts.WriteError == nil {
+		s.opts.WriteError = WriteJSONError
+	}
+	e.HTTPErrorHandler = s.handleError
+	m := newMetrics(opts.Metrics)
+	e.Pre(requestID)
+	e.Use(m.observe, s.accessLog, recovered, securityHeaders, s.checkOrigin)
+	s.Register(s.healthRoutes()...)
+	return s
+}
+
+// Register adds routes.
+func (s *Server) Register(routes ...Route) {
+	for _, r := range routes {
+		s.echo.Add(r.Method, r.Path, limitBody(r))
+	}
+}
+
+// Echo returns the router, for libraries that bind to it themselves.
+func (s *Server) Echo() *echo.Echo { return s.echo }
+
+// Run serves until ctx ends, then turns not ready, lets the requests under way finish and closes.
+func (s *Server) Run(ctx context.Context, ready func()) error {
+	hs := &http.Server{
+		Handler:           s.echo,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelWarn),
+	}
+	served := make(chan error, 1)
+	go func() { served <- hs.Serve(s.opts.Listener) }()
+	ready()
+	select {
+	case err := <-served:
+		return fmt.Errorf("HTTP server on %s: %w", s.opts.Listener.Addr(), err)
+	case <-ctx.Done():
+	}
+	s.stopping.Store(true)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := hs.Shutdown(drain); err != nil {
+		return errors.Join(fmt.Errorf("requests still under way after %s were cut off: %w", drainTimeout, err), hs.Close())
+	}
+	return nil
+}
