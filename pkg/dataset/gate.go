@@ -48,7 +48,7 @@ func refuse(reason string) Decision { return Decision{Decision: DecisionNoTrain,
 func (g Gate) reasons(p *Profile) []string {
 	const all = uint8(1<<requiredLen - 1)
 	missing := all &^ p.present
-	nullMatters := p.present &^ bits(g.Nullable)
+	nullMatters := p.present &^ columnBits(g.Nullable)
 	var nulls, bad [requiredLen]int
 	failing := 0
 	for d, n := range p.seen {
@@ -56,20 +56,20 @@ func (g Gate) reasons(p *Profile) []string {
 		if null|d.bad != 0 {
 			failing += n
 		}
-		count(&nulls, null, n)
-		count(&bad, d.bad, n)
+		addCounts(&nulls, null, n)
+		addCounts(&bad, d.bad, n)
 	}
 	var out []string
 	if missing != 0 {
-		out = append(out, "Faltan columnas: "+pythonList(names(missing)))
+		out = append(out, "Faltan columnas: "+pythonList(columnNames(missing)))
 	}
-	if float64(failing) <= g.MaxInvalidRatio*float64(p.rows) {
+	if float64(failing)/float64(p.rows) <= g.MaxInvalidRatio {
 		return out
 	}
 	return append(out, append(counted("Nulos en: ", nulls), counted("Fuera de rango en: ", bad)...)...)
 }
 
-func count(counts *[requiredLen]int, mask uint8, n int) {
+func addCounts(counts *[requiredLen]int, mask uint8, n int) {
 	for i := range counts {
 		if mask&(1<<i) != 0 {
 			counts[i] += n

@@ -81,23 +81,25 @@ const (
 // checks judges the required columns, in the order of property.Required.
 var checks = [requiredLen]func(l *property.Listing) finding{
 	func(l *property.Listing) finding {
-		return text(l.Status, func(s string) bool { return slices.Contains(Statuses(), s) })
+		return judgeText(l.Status, func(s string) bool { return slices.Contains(Statuses(), s) })
 	},
-	func(l *property.Listing) finding { return number(l.Bed, isRoomCount(l.Bed)) },
-	func(l *property.Listing) finding { return number(l.Bath, isRoomCount(l.Bath)) },
-	func(l *property.Listing) finding { return number(l.AcreLot, l.AcreLot > 0 && l.AcreLot <= maxAcreLot) },
-	func(l *property.Listing) finding { return number(l.HouseSize, isPositive(l.HouseSize)) },
+	func(l *property.Listing) finding { return judgeNumber(l.Bed, isRoomCount(l.Bed)) },
+	func(l *property.Listing) finding { return judgeNumber(l.Bath, isRoomCount(l.Bath)) },
 	func(l *property.Listing) finding {
-		return text(l.PrevSoldDate, func(s string) bool { _, ok := features.ParseSoldAt(s); return ok })
+		return judgeNumber(l.AcreLot, l.AcreLot > 0 && l.AcreLot <= maxAcreLot)
 	},
-	func(l *property.Listing) finding { return number(l.Price, isPositive(l.Price)) },
+	func(l *property.Listing) finding { return judgeNumber(l.HouseSize, isPositive(l.HouseSize)) },
+	func(l *property.Listing) finding {
+		return judgeText(l.PrevSoldDate, func(s string) bool { _, ok := features.ParseSoldAt(s); return ok })
+	},
+	func(l *property.Listing) finding { return judgeNumber(l.Price, isPositive(l.Price)) },
 }
 
 func isRoomCount(v float64) bool { return v >= 0 && v <= maxRooms && v == math.Trunc(v) }
 
 func isPositive(v float64) bool { return v > 0 && !math.IsInf(v, 1) }
 
-func number(v float64, fine bool) finding {
+func judgeNumber(v float64, fine bool) finding {
 	switch {
 	case property.IsNull(v):
 		return isNull
@@ -107,7 +109,7 @@ func number(v float64, fine bool) finding {
 	return isBad
 }
 
-func text(t property.Text, fine func(string) bool) finding {
+func judgeText(t property.Text, fine func(string) bool) finding {
 	switch {
 	case !t.Valid:
 		return isNull
@@ -132,10 +134,10 @@ type defectsJSON struct {
 
 // MarshalJSON writes the profile so that it can be kept with its batch; rows without defects are what is left of rows.
 func (p *Profile) MarshalJSON() ([]byte, error) {
-	out := profileJSON{Rows: p.rows, Columns: names(p.present), Defects: []defectsJSON{}}
+	out := profileJSON{Rows: p.rows, Columns: columnNames(p.present), Defects: []defectsJSON{}}
 	for d, n := range p.seen {
 		if d != (defects{}) {
-			out.Defects = append(out.Defects, defectsJSON{Null: names(d.null), Bad: names(d.bad), Rows: n})
+			out.Defects = append(out.Defects, defectsJSON{Null: columnNames(d.null), Bad: columnNames(d.bad), Rows: n})
 		}
 	}
 	slices.SortFunc(out.Defects, func(a, b defectsJSON) int {
@@ -153,14 +155,14 @@ func (p *Profile) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return fmt.Errorf("read the profile of a batch: %w", err)
 	}
-	*p = Profile{rows: in.Rows, present: bits(in.Columns), seen: make(map[defects]int)}
+	*p = Profile{rows: in.Rows, present: columnBits(in.Columns), seen: make(map[defects]int)}
 	for _, d := range in.Defects {
-		p.seen[defects{null: bits(d.Null), bad: bits(d.Bad)}] += d.Rows
+		p.seen[defects{null: columnBits(d.Null), bad: columnBits(d.Bad)}] += d.Rows
 	}
 	return nil
 }
 
-func names(mask uint8) []string {
+func columnNames(mask uint8) []string {
 	out := []string{}
 	for i, name := range property.Required() {
 		if mask&(1<<i) != 0 {
@@ -170,7 +172,7 @@ func names(mask uint8) []string {
 	return out
 }
 
-func bits(columns []string) uint8 {
+func columnBits(columns []string) uint8 {
 	var mask uint8
 	for i, name := range property.Required() {
 		if slices.Contains(columns, name) {
