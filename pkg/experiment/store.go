@@ -22,6 +22,8 @@ type ExperimentStore interface {
 	SearchExperiments(ctx context.Context, q Search) (Page[Experiment], error)
 	// SetExperimentTag sets or replaces a tag. Codes: Invalid, NotFound.
 	SetExperimentTag(ctx context.Context, id string, t Tag) error
+	// DeleteExperimentTag removes a tag. Codes: NotFound (also: no such tag).
+	DeleteExperimentTag(ctx context.Context, id, key string) error
 	// RenameExperiment changes the name. Codes: Invalid, NotFound, AlreadyExists, FailedPrecondition (deleted).
 	RenameExperiment(ctx context.Context, id, name string) error
 	// DeleteExperiment and RestoreExperiment move it and all its runs between the lifecycle stages. Codes: NotFound.
@@ -31,11 +33,11 @@ type ExperimentStore interface {
 
 // RunStore keeps runs.
 type RunStore interface {
-	// CreateRun stores a new run in state RUNNING. Codes: Invalid, NotFound (experiment), FailedPrecondition (deleted experiment).
+	// CreateRun stores a new run in state RUNNING. Codes: Invalid (also: a deleted experiment), NotFound (experiment).
 	CreateRun(ctx context.Context, r NewRun) (*Run, error)
 	// Run returns a run with its data, also a deleted one. Codes: NotFound.
 	Run(ctx context.Context, id string) (*Run, error)
-	// UpdateRun changes what is set. Codes: Invalid, NotFound, FailedPrecondition (deleted).
+	// UpdateRun changes what is set and returns the run without its metrics, params and tags. Codes: Invalid (also: a deleted run), NotFound.
 	UpdateRun(ctx context.Context, id string, u RunUpdate) (*Run, error)
 	// LogBatch stores metrics, params and tags of an active run. Repeating it changes nothing. Codes: Invalid (also: a param with
 	// another value, a deleted run), NotFound.
@@ -49,7 +51,8 @@ type RunStore interface {
 	// DeleteRun and RestoreRun move a run between the lifecycle stages. Codes: NotFound.
 	DeleteRun(ctx context.Context, id string) error
 	RestoreRun(ctx context.Context, id string) error
-	// LogOutputs records the logged models that a run made. Codes: NotFound.
+	// LogInputs records the logged models that a run used, LogOutputs those that it made. Codes: Invalid (deleted run), NotFound.
+	LogInputs(ctx context.Context, runID string, models []ModelInput) error
 	LogOutputs(ctx context.Context, runID string, models []ModelOutput) error
 }
 
@@ -63,6 +66,10 @@ type LoggedModelStore interface {
 	FinalizeLoggedModel(ctx context.Context, id string, s ModelStatus) (*LoggedModel, error)
 	// SetLoggedModelTags sets or replaces tags. Codes: Invalid, NotFound.
 	SetLoggedModelTags(ctx context.Context, id string, tags []Tag) error
+	// DeleteLoggedModelTag removes a tag. Codes: NotFound (also: no such tag).
+	DeleteLoggedModelTag(ctx context.Context, id, key string) error
+	// LogLoggedModelParams adds params. Codes: Invalid (also: a param with another value), NotFound.
+	LogLoggedModelParams(ctx context.Context, id string, params []Param) error
 	// DeleteLoggedModel marks it deleted. Codes: NotFound.
 	DeleteLoggedModel(ctx context.Context, id string) error
 	// SearchLoggedModels returns one page of the models of the experiments in q. Codes: Invalid.

@@ -192,3 +192,10 @@ func (i RunInfo) Domain() experiment.Run {
 	}
 	return run
 }
+
+// FileInfo describes an artifact; FileSize is absent for folders.
+type FileInfo struct {
+	Path     string `json:"path"`
+	IsDir    bool   `json:"is_dir"`
+	FileSize Int    `json:"file_size,omitempty"`
+}

@@ -29,10 +29,10 @@ type LoggedModel struct {
 	Data LoggedModelData `json:"data"`
 }
 
-// The wire forms of the states of a logged model: MLflow's protobuf names differ from the texts that its Python shows.
+// The states of a logged model with the numbers of MLflow's enum, which clients may send instead.
 var modelStatus = []struct {
 	domain experiment.ModelStatus
-	number string // enum number, which clients may send
+	number string
 }{
 	{experiment.ModelPending, "1"}, {experiment.ModelReady, "2"}, {experiment.ModelUploadFailed, "3"},
 }
