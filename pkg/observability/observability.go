@@ -19,8 +19,11 @@ type Build struct {
 	GoVersion string `json:"go_version"`
 }
 
-// ReadBuild reads what the toolchain wrote into the binary; version is the release's or empty.
-func ReadBuild(version string) Build {
+// version is the release's, set by the linker: -X tasador/pkg/observability.version=v1.2.3
+var version = "dev"
+
+// ReadBuild reads what the toolchain and the linker wrote into the binary.
+func ReadBuild() Build {
 	b := Build{Version: version, Commit: "unknown"}
 	info, ok := debug.ReadBuildInfo()
 	if ok {
@@ -30,9 +33,6 @@ func ReadBuild(version string) Build {
 				b.Commit = s.Value
 			}
 		}
-	}
-	if b.Version == "" {
-		b.Version = "dev"
 	}
 	return b
 }

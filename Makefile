@@ -1,0 +1,78 @@
+# make help lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+GO      := CGO_ENABLED=0 go
+TOOLS   := $(CURDIR)/.cache/bin
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X tasador/pkg/observability.version=$(VERSION)
+
+GOTESTSUM     := $(TOOLS)/gotestsum-v1.13.0
+GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
+
+##@ Use
+
+.PHONY: build
+build: ## build bin/tasador
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/tasador .
+
+.PHONY: demo
+demo: build ## run every path of the DAG in a fresh folder; CSV=FILE feeds that file
+	bin/tasador demo $(if $(CSV),--csv='$(CSV)')
+
+.PHONY: run
+run: build ## start all roles and the data source on ./data and stay up
+	bin/tasador --role=source,tracking,pipeline,serving --source.batches='15000,rest'
+
+##@ Test
+
+.PHONY: test
+test: prepare $(GOTESTSUM) ## install what the tests need, run all of them; a skipped test fails
+	scripts/test.sh
+
+.PHONY: test-short
+test-short: ## run the tests that need only Go
+	$(GO) test -short ./...
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## check style, imports and formatting
+	CGO_ENABLED=0 $(GOLANGCI_LINT) run ./...
+
+.PHONY: prepare
+prepare: ## install what the tests and parity checks need beside Go
+	scripts/prepare.sh
+
+.PHONY: parity
+parity: build prepare ## compare tasador train with the reference: make parity CSV=FILE [AS_OF=DATE]
+	@test -n '$(CSV)' || { echo 'say which file: make parity CSV=FILE'; exit 2; }
+	scripts/parity/parity.sh '$(CSV)' '$(or $(AS_OF),2026-01-01)'
+
+.PHONY: parity-dag
+parity-dag: build prepare ## compare the tables and metrics of a DAG run with the reference; CSV=FILE feeds that file
+	scripts/parity_dag/parity-dag.sh $(if $(CSV),'$(CSV)')
+
+.PHONY: golden
+golden: prepare ## make the golden inputs and let the reference compute their results anew
+	.cache/venv/bin/python scripts/golden/golden.py
+
+.PHONY: bench-train
+bench-train: build prepare ## time tasador train against the reference on ROWS generated rows
+	scripts/bench/train.sh $(or $(ROWS),2000000)
+
+##@ Tools
+
+$(GOTESTSUM):
+	GOBIN=$(TOOLS) $(GO) install gotest.tools/gotestsum@v1.13.0
+	mv $(TOOLS)/gotestsum $@ && ln -sf $@ $(TOOLS)/gotestsum
+
+$(GOLANGCI_LINT):
+	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	mv $(TOOLS)/golangci-lint $@
+
+.PHONY: fmt
+fmt: ## format the code
+	gofmt -w main.go roles pkg web migrations
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {print "\n" substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,30 @@
+// Command tasador collects real-estate listings, trains and tracks a price model and serves it: one binary, one role or all.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"tasador/pkg/cli"
+	"tasador/pkg/observability"
+	"tasador/roles"
+)
+
+func main() {
+	os.Exit(run())
+}
+
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A second signal ends the process at once: the first one gives the default behaviour back.
+	context.AfterFunc(ctx, stop)
+	app := cli.App{
+		IO:       cli.IO{Out: os.Stdout, Err: os.Stderr},
+		Build:    observability.ReadBuild(),
+		RunRoles: roles.Run,
+	}
+	return app.Main(ctx, os.Args[1:])
+}

@@ -1,0 +1,115 @@
+// Package cli is the command line of tasador: one kong command for each thing that a user does.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/config"
+	"tasador/pkg/observability"
+)
+
+// App is the program: what main gives to its command line.
+type App struct {
+	IO    IO
+	Build observability.Build
+	// RunRoles runs roles until ctx ends; it lives above this package.
+	RunRoles RunRoles
+}
+
+// commands is the tree of commands. The first runs when no command is named.
+type commands struct {
+	Run     runCommand    `cmd:"" default:"withargs" help:"Run roles; this is what happens without a command."`
+	Dags    Dags          `cmd:"" help:"Trigger, watch and pause DAGs."`
+	Train   Train         `cmd:"" help:"Train on a CSV file, without any server."`
+	Source  Source        `cmd:"" help:"Generate listings."`
+	Demo    Demo          `cmd:"" help:"Run every path of the DAG once in a fresh folder, and show what happened."`
+	Config  configCommand `cmd:"" help:"Show the settings."`
+	Version versionCmd    `cmd:"" help:"Show the version."`
+}
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// Main runs the command that args name and returns the exit code. An error is one sentence on the error output.
+func (a App) Main(ctx context.Context, args []string) int {
+	var tree commands
+	exited := -1
+	parser, err := kong.New(&tree,
+		kong.Name("tasador"),
+		kong.Description("tasador collects real-estate listings, trains and tracks a price model, and serves it."),
+		kong.Vars{"roles": strings.Join(config.RoleNames(), ", "), "default_roles": strings.Join(config.DefaultRoles(), ", ")},
+		kong.DefaultEnvars(config.EnvPrefix),
+		kong.Configuration(config.LoadFile),
+		kong.Writers(a.IO.Out, a.IO.Err),
+		kong.Exit(func(code int) { exited = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: helpWidth}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(a.IO, a.Build, a.RunRoles),
+	)
+	if err != nil {
+		return a.fail(err, exitFailed)
+	}
+	if err := config.CheckEnv(parser.Model, os.Environ()); err != nil {
+		return a.fail(err, exitUsage)
+	}
+	kctx, err := parser.Parse(args)
+	if exited >= 0 { // --help
+		return exited
+	}
+	if err != nil {
+		return a.fail(explain(err), exitUsage)
+	}
+	if err := kctx.Run(kctx); err != nil && !errors.Is(err, context.Canceled) {
+		return a.fail(err, exitFailed)
+	}
+	return exitOK
+}
+
+const helpWidth = 120
+
+func (a App) fail(err error, code int) int {
+	_, _ = fmt.Fprintln(a.IO.Err, "tasador:", sentence(err)) // nowhere else to say it
+	return code
+}
+
+// sentence is what a person is told: for coded errors their message with its causes, which on one's own command line are no secret.
+func sentence(err error) string { return strings.TrimSpace(err.Error()) }
+
+// explain adds what to do to kong's own parse errors.
+func explain(err error) error {
+	if apperror.CodeOf(err) == apperror.Invalid {
+		return err
+	}
+	var parse *kong.ParseError
+	if !errors.As(err, &parse) {
+		return err
+	}
+	message := parse.Error()
+	switch {
+	case strings.HasPrefix(message, "unknown flag"):
+		return apperror.New(apperror.Invalid, "%s; the flags here are %s", message, strings.Join(flagNames(parse.Context), ", "))
+	case strings.HasPrefix(message, "unexpected argument"):
+		return apperror.New(apperror.Invalid, "%s; the commands are run, dags, train, source, demo, config and version", message)
+	}
+	command := strings.TrimSpace("tasador " + parse.Context.Command())
+	return apperror.New(apperror.Invalid, "%s; see %s --help", message, command)
+}
+
+func flagNames(ctx *kong.Context) []string {
+	var names []string
+	for _, f := range ctx.Flags() {
+		names = append(names, "--"+f.Name)
+	}
+	return names
+}

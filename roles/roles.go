@@ -1,0 +1,104 @@
+// Package roles is the one table of roles, and runs those that a process was started for.
+package roles
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/config"
+	"tasador/pkg/lifecycle"
+	"tasador/roles/pipeline"
+	"tasador/roles/serving"
+	"tasador/roles/source"
+	"tasador/roles/tracking"
+)
+
+// constructor builds a role that serves on ln. The role owns ln from then on.
+type constructor func(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger) (lifecycle.Service, error)
+
+func table() map[string]constructor {
+	return map[string]constructor{
+		config.RolePipeline: pipeline.New,
+		config.RoleTracking: tracking.New,
+		config.RoleServing:  serving.New,
+		config.RoleSource:   source.New,
+	}
+}
+
+// grace is how long a role may take to stop; its own limits are shorter.
+const grace = 60 * time.Second
+
+// Run runs the named roles until ctx ends or one of them breaks. All addresses are bound before anything is built, so that a busy
+// port changes nothing and roles in one process find each other; cfg then holds the addresses and defaults in force.
+// ready is called once all roles are.
+func Run(ctx context.Context, cfg *config.Config, names []string, log *slog.Logger, ready func()) error {
+	listeners, err := bind(ctx, cfg, names)
+	if err != nil {
+		return err
+	}
+	cfg.SetDefaults(names)
+	group := lifecycle.Group{Grace: grace}
+	err = makeDataDir(cfg.DataDir)
+	for i, name := range names {
+		if err != nil {
+			break
+		}
+		var service lifecycle.Service
+		service, err = table()[name](ctx, cfg, listeners[i], log.With("role", name))
+		if err != nil {
+			err = fmt.Errorf("%s: %w", name, err)
+			break
+		}
+		group.Services = append(group.Services, lifecycle.Named{Name: name, Service: service})
+	}
+	if err != nil {
+		closeAll(listeners)
+		return err
+	}
+	return group.Run(ctx, ready)
+}
+
+func bind(ctx context.Context, cfg *config.Config, names []string) ([]net.Listener, error) {
+	var lc net.ListenConfig
+	var listeners []net.Listener
+	for _, name := range names {
+		addr := cfg.Listen(name)
+		ln, err := lc.Listen(ctx, "tcp", *addr)
+		if err != nil {
+			closeAll(listeners)
+			return nil, apperror.Wrap(apperror.Unavailable, err, "cannot listen on %s; end what uses it or choose another address with --%s.listen", *addr, name)
+		}
+		*addr = ln.Addr().String()
+		listeners = append(listeners, ln)
+	}
+	return listeners, nil
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, ln := range listeners {
+		_ = ln.Close() // it served nothing yet
+	}
+}
+
+// makeDataDir makes the folder and tries to write in it, so that a wrong one is named at once.
+func makeDataDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return apperror.Wrap(apperror.Unavailable, err, "cannot make the data folder %s; choose a writable one with --data-dir", dir)
+	}
+	f, err := os.CreateTemp(dir, ".writable-*")
+	if err != nil {
+		return apperror.Wrap(apperror.Unavailable, err, "cannot write in the data folder %s; choose a writable one with --data-dir", dir)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("data folder %s: %w", dir, err)
+	}
+	if err := os.Remove(f.Name()); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("data folder %s: %w", dir, err)
+	}
+	return nil
+}

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Installs what the tests and the parity checks need beside Go: Debian packages (as root) and Python packages (into .cache/venv).
+# What is there already is left alone, so a second run takes no time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mkdir -p .cache
+
+packages=()
+need() { # need COMMAND-OR-FILE PACKAGE...
+  if ! command -v "$1" >/dev/null && [ ! -e "$1" ]; then packages+=("${@:2}"); fi
+}
+need chromium chromium fonts-dejavu-core
+need gcc gcc libc6-dev
+need sqlite3 sqlite3
+python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
+
+if [ ${#packages[@]} -gt 0 ]; then
+  line="apt-get update && apt-get install -y --no-install-recommends ${packages[*]}"
+  if [ "$(id -u)" -ne 0 ]; then
+    echo "The tests need Debian packages. Run as root, then try again:" >&2
+    echo "  $line" >&2
+    exit 1
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  bash -c "$line" >.cache/apt.log 2>&1 || { tail -n 20 .cache/apt.log >&2; echo "apt-get failed; the lines above say why" >&2; exit 1; }
+fi
+
+want=$(sha256sum scripts/python/requirements.txt | cut -d' ' -f1)
+if [ "$(cat .cache/venv/installed 2>/dev/null || true)" != "$want" ]; then
+  echo "installing the Python packages of the tests into .cache/venv (some minutes, once)" >&2
+  rm -rf .cache/venv
+  python3 -m venv .cache/venv
+  .cache/venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check -r scripts/python/requirements.txt
+  echo "$want" >.cache/venv/installed
+fi
