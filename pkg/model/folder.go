@@ -24,6 +24,7 @@ const (
 	mlmodelName        = "MLmodel"
 	onnxName           = "model.onnx"
 	requirementsName   = "requirements.txt"
+	pythonEnvName      = "python_env.yaml"
 	exampleName        = "input_example.json"
 	servingExampleName = "serving_input_example.json"
 )
@@ -37,8 +38,8 @@ type Meta struct {
 	Producer     string    // version of the tasador that writes it
 }
 
-// WriteFolder writes the model's folder, which is made if it is missing: MLmodel, model.onnx, requirements.txt, input_example.json,
-// serving_input_example.json and tasador.json. The same model and meta give the same bytes, so that a retry changes nothing.
+// WriteFolder writes the model's folder, which is made if it is missing: MLmodel, model.onnx, requirements.txt, python_env.yaml,
+// input_example.json, serving_input_example.json and tasador.json. The same model and meta give the same bytes, so that a retry changes nothing.
 // Codes: FailedPrecondition for a model that Check refuses, Unavailable if the folder cannot be written.
 func WriteFolder(dir string, m *Model, meta Meta) error {
 	if err := m.Check(); err != nil {
@@ -85,6 +86,7 @@ func (m *Model) files(meta Meta) ([]file, error) {
 		{FileName, append(own, '\n')},
 		{onnxName, graph},
 		{requirementsName, []byte(requirements)},
+		{pythonEnvName, []byte(pythonEnv)},
 		{exampleName, example},
 		{servingExampleName, serving},
 	}

@@ -3,7 +3,6 @@ package model
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"math"
 	"slices"
@@ -47,9 +46,6 @@ func Load(r io.Reader) (*Model, error) {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(m); err != nil {
 		return nil, apperror.Wrap(apperror.FailedPrecondition, err, "%s is not a model: it is not JSON of the expected shape", FileName)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, bad("something follows the model")
 	}
 	if err := m.Check(); err != nil {
 		return nil, err

@@ -25,6 +25,15 @@ pandas
 numpy
 `
 
+// pythonVersion is the Python that the model is tried with; no other is refused.
+const pythonVersion = "3.11"
+
+// pythonEnv lets MLflow's scoring server make an environment for the model.
+const pythonEnv = `python: "` + pythonVersion + `"
+build_dependencies: [pip, setuptools, wheel]
+dependencies: [-r requirements.txt]
+`
+
 // onnx returns the model as an ONNX graph whose input has one column for each feature, in the order of the schema.
 func (m *Model) onnx(version string) ([]byte, error) {
 	names, err := json.Marshal(m.Schema.Features)
@@ -102,7 +111,9 @@ func (m *Model) mlmodel(meta Meta, files []file) ([]byte, error) {
 				"code": nil, "data": onnxName, "onnx_session_options": nil, "onnx_version": "1.13.0",
 				"providers": []string{"CPUExecutionProvider"}, "save_as_external_data": false,
 			},
-			"python_function": map[string]any{"data": onnxName, "loader_module": "mlflow.onnx"},
+			"python_function": map[string]any{
+				"data": onnxName, "env": map[string]any{"virtualenv": pythonEnvName}, "loader_module": "mlflow.onnx", "python_version": pythonVersion,
+			},
 		},
 		Metadata:  metadata{Recipe: fmt.Sprintf("%s %d", m.Recipe.Name, m.Recipe.Version), SHA256: map[string]string{}},
 		Version:   writtenFor,
