@@ -1,0 +1,88 @@
+package source
+
+import (
+	"context"
+	"fmt"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/config"
+	"tasador/pkg/listinggen"
+	"tasador/pkg/property"
+)
+
+// stock is what there is to hand out. The same index gives the same batch, always.
+type stock interface {
+	batches() int
+	open(index int) (*openBatch, error)
+	fingerprint() string // changes when any batch could
+}
+
+// openBatch is one batch under way.
+type openBatch struct {
+	plan     listinggen.Batch
+	columns  []string
+	literals [][]byte             // the row that next read, as JSON values in the order of columns
+	next     func() (bool, error) // reads a row; false after the last
+	close    func()
+}
+
+func openStock(ctx context.Context, cfg config.Source) (stock, error) {
+	if cfg.CSV != "" {
+		return openFile(ctx, cfg)
+	}
+	text := cfg.Batches
+	if text == "" {
+		text = listinggen.DefaultPlan
+	}
+	plan, err := listinggen.ParsePlan(text)
+	if err != nil {
+		return nil, err
+	}
+	for i, b := range plan {
+		if b.Rest {
+			return nil, apperror.New(apperror.Invalid, "--source.batches: batch %d is rest, but generated listings have no end; give a number, or a file with --source.csv", i+1)
+		}
+	}
+	return &generated{plan: plan, text: text, seed: cfg.Seed}, nil
+}
+
+// generated makes listings up: batch n is the stream n of the seed.
+type generated struct {
+	plan []listinggen.Batch
+	text string
+	seed uint64
+}
+
+func (g *generated) batches() int { return len(g.plan) }
+
+func (g *generated) fingerprint() string {
+	return fmt.Sprintf("generated seed=%d batches=%s", g.seed, g.text)
+}
+
+func (g *generated) open(index int) (*openBatch, error) {
+	plan := g.plan[index]
+	gen := listinggen.New(listinggen.Options{Seed: g.seed, Stream: uint64(index), Complete: !plan.Gaps}) //nolint:gosec // an index is not negative
+	b := &openBatch{plan: plan, columns: property.Columns(), literals: make([][]byte, len(property.Columns())), close: func() {}}
+	left := plan.Size
+	b.next = func() (bool, error) {
+		if left == 0 {
+			return false, nil
+		}
+		left--
+		setLiterals(b.literals, gen.Next())
+		return true, nil
+	}
+	return b, nil
+}
+
+// setLiterals writes a listing as JSON values in the order of property.Columns; rooms are whole numbers, as in the real data.
+func setLiterals(to [][]byte, l property.Listing) {
+	for i, v := range []float64{l.BrokeredBy, l.Price, l.Bed, l.Bath, l.AcreLot, l.Street, l.HouseSize} {
+		at := []int{0, 2, 3, 4, 5, 6, 10}[i]
+		to[at] = appendNumber(to[at][:0], v)
+	}
+	for i, t := range []property.Text{l.Status, l.City, l.State, l.ZipCode, l.PrevSoldDate} {
+		at := []int{1, 7, 8, 9, 11}[i]
+		to[at] = appendMaybe(to[at][:0], t)
+	}
+}
