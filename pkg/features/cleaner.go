@@ -3,6 +3,7 @@ package features
 import (
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"tasador/pkg/apperror"
@@ -18,21 +19,20 @@ type Cleaner struct {
 	clock   Clock
 	columns []string
 	slots   []slot
-	codes   map[string]int
-	last    [numbers]float64
+	codes   map[string]int32
+	last    Numbers
 }
 
 // NewCleaner returns a cleaner for one split. rawColumns are the raw columns present, in raw order (unknown ones are ignored);
 // statuses are the values of status in that split, in any order. It fails if a column that the recipe needs is missing or if
 // there are more than MaxStatusColumns status columns.
 func NewCleaner(rawColumns, statuses []string, asOf time.Time) (*Cleaner, error) {
-	if missing := MissingColumns(rawColumns); len(missing) > 0 {
-		return nil, apperror.New(apperror.Invalid, "the rows lack %s that training needs: %s",
-			plural(len(missing), "a column", "columns"), list(missing))
+	if err := CheckColumns(rawColumns); err != nil {
+		return nil, err
 	}
-	c := &Cleaner{clock: NewClock(asOf), codes: make(map[string]int, len(statuses))}
+	c := &Cleaner{clock: NewClock(asOf), codes: make(map[string]int32, len(statuses))}
 	for i, status := range statuses {
-		c.codes[status] = i
+		c.codes[status] = int32(i) // #nosec G115 -- a table has far fewer values
 	}
 	if n := len(c.codes) - 1; n > MaxStatusColumns {
 		return nil, apperror.New(apperror.Invalid,
@@ -50,15 +50,18 @@ func NewCleaner(rawColumns, statuses []string, asOf time.Time) (*Cleaner, error)
 	return c, nil
 }
 
-// MissingColumns returns the required columns that are not among the raw ones.
-func MissingColumns(rawColumns []string) []string {
+// CheckColumns refuses raw columns that lack one that the recipe needs, naming all that are missing.
+func CheckColumns(rawColumns []string) error {
 	var missing []string
 	for _, name := range property.Required() {
 		if !slices.Contains(rawColumns, name) {
 			missing = append(missing, name)
 		}
 	}
-	return missing
+	if len(missing) == 0 {
+		return nil
+	}
+	return apperror.New(apperror.Invalid, "the rows lack what training needs; add the missing columns: %s", strings.Join(missing, ", "))
 }
 
 // cleanColumns orders the clean columns: the raw number columns in raw order, the days, the statuses but the first by code
@@ -86,7 +89,7 @@ func (c *Cleaner) Columns() []string { return c.columns }
 
 // StatusCode returns the code by which Coded rows name a status, or NoStatus for a value that was not given to NewCleaner: the
 // index of the value in that slice (the last one, if it was given twice).
-func (c *Cleaner) StatusCode(status string) int {
+func (c *Cleaner) StatusCode(status string) int32 {
 	if code, ok := c.codes[status]; ok {
 		return code
 	}
@@ -95,10 +98,7 @@ func (c *Cleaner) StatusCode(status string) int {
 
 // Clean appends the clean values of the next row to dst, in the order of Columns, and returns the extended slice.
 func (c *Cleaner) Clean(r Raw, dst []float64) []float64 {
-	coded := Coded{Numbers: numbersOf(&r), Days: NoDays, Status: NoStatus}
-	if r.PrevSoldDate.Valid {
-		coded.Days = c.clock.Since(r.PrevSoldDate.Value)
-	}
+	coded := Coded{Numbers: numbersOf(&r), Days: daysOf(r.PrevSoldDate, c.clock), Status: NoStatus}
 	if r.Status.Valid {
 		coded.Status = c.StatusCode(r.Status.Value)
 	}
@@ -120,6 +120,6 @@ func (c *Cleaner) CleanCoded(r *Coded, dst []float64) []float64 {
 	return dst
 }
 
-func numbersOf(r *Raw) [numbers]float64 {
-	return [numbers]float64{bed: r.Bed, bath: r.Bath, acreLot: r.AcreLot, houseSize: r.HouseSize, price: r.Price}
+func numbersOf(r *Raw) Numbers {
+	return Numbers{Bed: r.Bed, Bath: r.Bath, AcreLot: r.AcreLot, HouseSize: r.HouseSize, Price: r.Price}
 }

@@ -29,10 +29,14 @@ func ParseSoldAt(s string) (time.Time, bool) {
 // DaysSince returns the whole days (rounded down, so negative for the future) from prevSold to asOf, and NoDays (-1) if prevSold
 // is missing or does not parse.
 func DaysSince(prevSold property.Text, asOf time.Time) int {
-	if !prevSold.Valid {
+	return int(daysOf(prevSold, NewClock(asOf)))
+}
+
+func daysOf(date property.Text, clock Clock) int32 {
+	if !date.Valid {
 		return NoDays
 	}
-	return NewClock(asOf).Since(prevSold.Value)
+	return clock.Since(date.Value)
 }
 
 // Clock counts the days from dates to one instant, the as-of instant of a DAG run.
@@ -44,12 +48,12 @@ func NewClock(asOf time.Time) Clock {
 }
 
 // Since is DaysSince for a text that is there.
-func (c Clock) Since(date string) int { return sinceMoment(c, date) }
+func (c Clock) Since(date string) int32 { return sinceMoment(c, date) }
 
 // SinceBytes is Since for bytes, which it does not keep.
-func (c Clock) SinceBytes(date []byte) int { return sinceMoment(c, date) }
+func (c Clock) SinceBytes(date []byte) int32 { return sinceMoment(c, date) }
 
-func sinceMoment[T ~string | ~[]byte](c Clock, date T) int {
+func sinceMoment[T ~string | ~[]byte](c Clock, date T) int32 {
 	m, ok := parseMoment(date)
 	if !ok {
 		return NoDays
@@ -62,7 +66,7 @@ func sinceMoment[T ~string | ~[]byte](c Clock, date T) int {
 	if seconds%secondsPerDay < 0 {
 		days--
 	}
-	return int(days)
+	return int32(days) // #nosec G115 -- dates lie within 584 years, and instants of this program near them
 }
 
 // moment is an instant in seconds since 1970 (UTC) and nanoseconds after that.

@@ -38,24 +38,27 @@ func RawOf(l property.Listing) Raw {
 	}
 }
 
-// Indexes of Coded.Numbers.
+// Indexes of Numbers.
 const (
-	bed = iota
-	bath
-	acreLot
-	houseSize
-	price
-	numbers
+	Bed = iota
+	Bath
+	AcreLot
+	HouseSize
+	Price
+	numberCount
 )
+
+// Numbers holds the number columns of a row, NaN where missing.
+type Numbers [numberCount]float64
 
 // NoStatus is the code of a missing status and of one that a cleaner does not know.
 const NoStatus = -1
 
-// Coded is a Raw whose texts are resolved: what is kept of a row when millions of them are held in memory.
+// Coded is a Raw whose texts are resolved: 48 bytes, all that is kept of a row when millions of them are held in memory.
 type Coded struct {
-	Numbers [numbers]float64 // bed, bath, acre_lot, house_size, price; NaN where missing
-	Days    int              // see DaysSince
-	Status  int              // index into the statuses of the cleaner (as StatusCode gives it), or NoStatus
+	Numbers Numbers
+	Days    int32 // see DaysSince
+	Status  int32 // as Cleaner.StatusCode gives it
 }
 
 // source says where a feature's value comes from.
@@ -70,23 +73,22 @@ const (
 // slot computes one feature from a coded listing.
 type slot struct {
 	source source
-	index  int    // of Coded.Numbers, or the code of the status
-	status string // the value that a status column stands for
+	index  int32 // of Numbers, or the code of the status
 }
 
 // slotOf returns how the feature of that name is computed; codeOf resolves a status.
-func slotOf(name string, codeOf func(status string) int) (slot, bool) {
+func slotOf(name string, codeOf func(status string) int32) (slot, bool) {
 	switch name {
 	case property.Bed:
-		return slot{source: fromNumber, index: bed}, true
+		return slot{source: fromNumber, index: Bed}, true
 	case property.Bath:
-		return slot{source: fromNumber, index: bath}, true
+		return slot{source: fromNumber, index: Bath}, true
 	case property.AcreLot:
-		return slot{source: fromNumber, index: acreLot}, true
+		return slot{source: fromNumber, index: AcreLot}, true
 	case property.HouseSize:
-		return slot{source: fromNumber, index: houseSize}, true
+		return slot{source: fromNumber, index: HouseSize}, true
 	case property.Price:
-		return slot{source: fromNumber, index: price}, true
+		return slot{source: fromNumber, index: Price}, true
 	case DaysSinceLastSale:
 		return slot{source: fromDays}, true
 	}
@@ -94,7 +96,7 @@ func slotOf(name string, codeOf func(status string) int) (slot, bool) {
 	if !ok {
 		return slot{}, false
 	}
-	return slot{source: fromStatus, index: codeOf(status), status: status}, true
+	return slot{source: fromStatus, index: codeOf(status)}, true
 }
 
 // value is the one place where a feature gets its number.

@@ -1,7 +1,6 @@
 package features
 
 import (
-	"strings"
 	"time"
 
 	"tasador/pkg/apperror"
@@ -23,11 +22,11 @@ const (
 // what is missing counts 0 (days: -1). It fails if the schema names a feature that the recipe does not make.
 func (s Schema) Encode(listing property.Listing, asOf time.Time) ([]float64, error) {
 	raw := RawOf(listing)
-	coded := Coded{Numbers: numbersOf(&raw), Days: DaysSince(raw.PrevSoldDate, asOf), Status: NoStatus}
+	coded := Coded{Numbers: numbersOf(&raw), Days: daysOf(raw.PrevSoldDate, NewClock(asOf)), Status: NoStatus}
 	if raw.Status.Valid {
 		coded.Status = ownStatus
 	}
-	codeOf := func(status string) int {
+	codeOf := func(status string) int32 {
 		if status == raw.Status.Value {
 			return ownStatus
 		}
@@ -43,14 +42,4 @@ func (s Schema) Encode(listing property.Listing, asOf time.Time) ([]float64, err
 		x[i] = slot.value(&coded)
 	}
 	return x, nil
-}
-
-// list joins names for a sentence.
-func list(names []string) string { return strings.Join(names, ", ") }
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
 }

@@ -27,7 +27,8 @@ type Parts struct{ Train, Validation, Test Part }
 // Options says how to train.
 type Options struct {
 	Alphas     []float64             // tried in this order; empty means DefaultAlphas
-	OnProgress func(done, total int) // called now and then with rows read; total is 0 unless the parts tell their length (see Sized)
+	OnProgress func(done, total int) // called now and then, never twice at a time, with rows read; total is 0 unless all parts are Sized
+	Concurrent bool                  // walk the parts at the same time, which they must allow
 }
 
 // Sized is a Part that knows how many rows it will give.
@@ -71,7 +72,7 @@ func Run(ctx context.Context, parts Parts, opt Options) (Result, error) {
 		opt.Alphas = DefaultAlphas()
 	}
 	result := Result{Features: union(parts)}
-	factors, err := foldAll(ctx, parts, result.Features, opt.OnProgress)
+	factors, err := foldAll(ctx, parts, result.Features, opt)
 	if err != nil {
 		return Result{}, err
 	}
