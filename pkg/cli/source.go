@@ -7,9 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
-
-	"github.com/schollz/progressbar/v3"
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/listinggen"
@@ -28,17 +25,13 @@ type SourceGenerate struct {
 	Complete bool   `name:"complete" help:"Leave out the gaps and the values out of range that real listings have."`
 }
 
-// Run writes the file. One that cannot be finished is not left behind, and one that was there before stays as it was.
-func (g *SourceGenerate) Run(ctx context.Context) error {
-	return g.Write(ctx, os.Stdout, os.Stderr)
-}
-
-// Write is Run with the two streams named: listings for - go to stdout, progress goes to stderr.
-func (g *SourceGenerate) Write(ctx context.Context, stdout, stderr io.Writer) error {
+// Run writes the file, or the listings to the standard output for -. A file that cannot be finished is not left behind, and one
+// that was there before stays as it was.
+func (g *SourceGenerate) Run(ctx context.Context, out IO) error {
 	if g.Rows < 0 {
 		return apperror.New(apperror.Invalid, "--rows=%d is negative; it counts listings", g.Rows)
 	}
-	bar := newRowsBar(stderr, g.Rows, "generating")
+	bar := newBar(out.Err, int64(g.Rows), "generating")
 	write := func(w io.Writer) error {
 		err := listinggen.WriteCSV(ctx, w, listinggen.Options{Seed: g.Seed, Complete: g.Complete}, g.Rows, func(done int) {
 			_ = bar.Set(done) // a bar that cannot be drawn is no reason to stop
@@ -47,27 +40,17 @@ func (g *SourceGenerate) Write(ctx context.Context, stdout, stderr io.Writer) er
 		return err
 	}
 	if g.Out == "-" {
-		return write(stdout)
+		return write(out.Out)
 	}
 	err := writeOut(g.Out, write)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err != nil {
-		return apperror.Wrap(apperror.Invalid, err, "--out=%s cannot be written: %v; name a file in a folder that exists and may be written to", g.Out, rootCause(err))
+		return apperror.New(apperror.Invalid, "--out=%s cannot be written: %v; name a file in a folder that exists and may be written to", g.Out, rootCause(err))
 	}
-	_, err = fmt.Fprintf(stderr, "wrote %d listings to %s\n", g.Rows, g.Out)
+	_, err = fmt.Fprintf(out.Err, "wrote %d listings to %s\n", g.Rows, g.Out)
 	return err
-}
-
-func newRowsBar(w io.Writer, total int, what string) *progressbar.ProgressBar {
-	return progressbar.NewOptions(total,
-		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetDescription(what),
-		progressbar.OptionShowCount(),
-		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionOnCompletion(func() { _, _ = fmt.Fprintln(w) }),
-	)
 }
 
 // writeOut puts what write writes in the place of a file, all or nothing. What is not a plain file, such as a pipe, is written to.

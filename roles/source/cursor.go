@@ -44,14 +44,14 @@ type keyedBatch struct {
 func openCursor(path, fingerprint string, log *slog.Logger) (*cursor, error) {
 	c := &cursor{path: path, kept: kept{Fingerprint: fingerprint, Groups: map[int]place{}}}
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return nil, apperror.Wrap(apperror.Invalid, err, "the data folder %s cannot be made: %v; name another with --data-dir", filepath.Dir(path), pathCause(err))
+		return nil, apperror.New(apperror.Invalid, "the data folder %s cannot be made: %v; name another with --data-dir", filepath.Dir(path), pathCause(err))
 	}
 	raw, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return c, c.save(c.kept) // an unwritable folder shows at once
 	case err != nil:
-		return nil, apperror.Wrap(apperror.Invalid, err, "the state of the source, %s, cannot be read: %v", path, pathCause(err))
+		return nil, apperror.New(apperror.Invalid, "the state of the source, %s, cannot be read: %v", path, pathCause(err))
 	}
 	var old kept
 	if err := json.Unmarshal(raw, &old); err != nil {
@@ -116,7 +116,7 @@ func (c *cursor) save(k kept) error {
 		return fmt.Errorf("encode the state of the source: %w", err)
 	}
 	if err := replaceFile(c.path, raw); err != nil {
-		return apperror.Wrap(apperror.Unavailable, err, "the source cannot write its state to %s: %v; check the data folder", c.path, pathCause(err))
+		return apperror.New(apperror.Unavailable, "the source cannot write its state to %s: %v; check the data folder", c.path, pathCause(err))
 	}
 	return nil
 }

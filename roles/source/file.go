@@ -57,7 +57,7 @@ func openFile(ctx context.Context, cfg config.Source) (*file, error) {
 	}
 	in, err := os.Open(cfg.CSV)
 	if err != nil {
-		return nil, apperror.Wrap(apperror.Invalid, err, "--source.csv=%s cannot be opened: %v", cfg.CSV, pathCause(err))
+		return nil, apperror.New(apperror.Invalid, "--source.csv=%s cannot be opened: %v", cfg.CSV, pathCause(err))
 	}
 	defer func() { _ = in.Close() }() // only read from
 	info, err := in.Stat()
@@ -101,7 +101,7 @@ func (f *file) index(ctx context.Context, in io.Reader, plan []listinggen.Batch)
 				break
 			}
 			if err != nil {
-				return apperror.Wrap(apperror.Invalid, err, "--source.csv=%s cannot be read: %v", f.path, err)
+				return apperror.New(apperror.Invalid, "--source.csv=%s cannot be read: %v", f.path, err)
 			}
 			if len(row) > len(f.columns) {
 				line, _ := r.FieldPos(0)
@@ -126,7 +126,7 @@ func (f *file) header(r *csv.Reader) error {
 		return apperror.New(apperror.Invalid, "--source.csv=%s is empty; its first line must name the columns", f.path)
 	}
 	if err != nil {
-		return apperror.Wrap(apperror.Invalid, err, "--source.csv=%s cannot be read: %v", f.path, err)
+		return apperror.New(apperror.Invalid, "--source.csv=%s cannot be read: %v", f.path, err)
 	}
 	f.columns = slices.Clone(head)
 	f.columns[0] = strings.TrimPrefix(f.columns[0], "\ufeff")
@@ -151,7 +151,7 @@ func (f *file) open(index int) (*openBatch, error) {
 	s := f.slices[index]
 	in, err := os.Open(f.path)
 	if err != nil {
-		return nil, apperror.Wrap(apperror.Unavailable, err, "the file of listings cannot be opened any more: %v", pathCause(err))
+		return nil, apperror.New(apperror.Unavailable, "the file of listings cannot be opened any more: %v", pathCause(err))
 	}
 	if err := f.rewind(in, s); err != nil {
 		return nil, errors.Join(err, in.Close())
