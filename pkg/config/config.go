@@ -80,7 +80,7 @@ type CleanData struct {
 
 // Predictions is the database of answered predictions.
 type Predictions struct {
-	URL string `name:"url" placeholder:"URL" roles:"serving" help:"Database of answered predictions. Default: sqlite:DATA-DIR/predictions.db"`
+	URL string `name:"url" placeholder:"URL" roles:"serving" help:"Database of answered predictions. Default: sqlite:DATA-DIR/predictions.db, or RawData where serving runs without pipeline and --rawdata.url is given."`
 }
 
 // Artifacts is where tracking keeps files.
@@ -97,7 +97,7 @@ type Gate struct {
 
 // Schedule says when the DAG runs and how its tasks are tried again.
 type Schedule struct {
-	Cron          string        `name:"cron" default:"@daily" roles:"pipeline" help:"When the DAG runs: a cron expression, @daily and the like, or none."`
+	Cron          string        `name:"cron" default:"@daily" roles:"pipeline" help:"When the DAG runs: a cron expression, @daily and the like, or none for never."`
 	Start         string        `name:"start" default:"2025-05-01" roles:"pipeline" help:"First day of the schedule (UTC)."`
 	Catchup       bool          `name:"catchup" roles:"pipeline" help:"Run every interval that was missed since the first start."`
 	MaxActiveRuns int           `name:"max-active-runs" default:"1" roles:"pipeline" help:"DAG runs at the same time. The split tables are shared, so only 1 is safe."`

@@ -1,9 +1,12 @@
 package config
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/alecthomas/kong"
 
 	"tasador/pkg/apperror"
 )
@@ -50,6 +53,19 @@ func ordered(roles []string) []string {
 	return out
 }
 
+// Default returns the settings that hold without flags and file.
+func Default() (*Config, error) {
+	var c Config
+	parser, err := kong.New(&c, kong.Vars{"roles": "", "default_roles": ""})
+	if err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	if _, err := parser.Parse(nil); err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	return &c, nil
+}
+
 // Listen returns the listen address of a role, to read or to replace by the one that was bound.
 func (c *Config) Listen(role string) *string {
 	switch role {
@@ -70,6 +86,11 @@ func (c *Config) SetDefaults(roles []string) {
 		if *url == "" {
 			*url = "sqlite:" + filepath.Join(c.DataDir, file)
 		}
+	}
+	// A serving machine of its own records predictions in RawData, as the original did. Beside the pipeline they have a file of
+	// their own, so that a bulk load never holds up an answer.
+	if c.Predictions.URL == "" && !slices.Contains(roles, RolePipeline) {
+		c.Predictions.URL = c.RawData.URL
 	}
 	database(&c.Pipeline.DB, "pipeline.db")
 	database(&c.Tracking.DB, "tracking.db")

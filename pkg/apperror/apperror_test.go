@@ -1,0 +1,28 @@
+package apperror_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tasador/pkg/apperror"
+)
+
+func TestOutermostCodeCountsAndTheCauseIsKept(t *testing.T) {
+	cause := errors.New("connection refused")
+	inner := apperror.Wrap(apperror.NotFound, cause, "run 7 does not exist")
+	outer := fmt.Errorf("promote: %w", apperror.Wrap(apperror.FailedPrecondition, inner, "the model cannot be promoted"))
+	require.Equal(t, apperror.FailedPrecondition, apperror.CodeOf(outer))
+	require.Equal(t, "the model cannot be promoted", apperror.MessageOf(outer))
+	require.ErrorIs(t, outer, cause)
+	require.EqualError(t, inner, "run 7 does not exist: connection refused")
+}
+
+func TestUncodedErrorsAreInternalAndTheirTextStaysInside(t *testing.T) {
+	err := errors.New("password is hunter2")
+	require.Equal(t, apperror.Internal, apperror.CodeOf(err))
+	require.NotContains(t, apperror.MessageOf(err), "hunter2")
+	require.NotContains(t, apperror.MessageOf(apperror.New(apperror.Internal, "hunter2")), "hunter2")
+}

@@ -1,0 +1,102 @@
+// Package modeltest trains small models for tests, on generated listings and by the code that trains the real ones.
+package modeltest
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tasador/pkg/dataset"
+	"tasador/pkg/features"
+	"tasador/pkg/listinggen"
+	"tasador/pkg/model"
+	"tasador/pkg/property"
+	"tasador/pkg/training"
+)
+
+// AsOf is the instant that the models are trained at.
+func AsOf() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+// Listings returns n generated listings, gaps and odd values among them.
+func Listings(seed uint64, n int) []property.Listing {
+	g := listinggen.New(listinggen.Options{Seed: seed})
+	out := make([]property.Listing, n)
+	for i := range out {
+		out[i] = g.Next()
+	}
+	return out
+}
+
+// Train returns a model that was trained on 3000 generated listings of a seed.
+func Train(t testing.TB, seed uint64) *model.Model {
+	t.Helper()
+	return TrainOn(t, Listings(seed, 3000), "manual__2026-01-01T00:00:00+00:00")
+}
+
+// TrainOn returns a model that was trained on the listings, in their order.
+func TrainOn(t testing.TB, listings []property.Listing, dagRunID string) *model.Model {
+	t.Helper()
+	a, b := dataset.Cuts(len(listings))
+	parts := training.Parts{
+		Train:      part{t, listings[:a]},
+		Validation: part{t, listings[a:b]},
+		Test:       part{t, listings[b:]},
+	}
+	result, err := training.Run(context.Background(), parts, training.Options{})
+	require.NoError(t, err)
+	m, err := model.New(result, dagRunID, AsOf())
+	require.NoError(t, err)
+	return m
+}
+
+// Folder writes the model's folder and returns its path.
+func Folder(t testing.TB, m *model.Model) string {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, model.WriteFolder(dir, m, model.Meta{
+		RunID:        "0123456789abcdef0123456789abcdef",
+		ModelID:      "m-fedcba9876543210fedcba9876543210",
+		ArtifactPath: "model",
+		CreatedAt:    AsOf(),
+	}))
+	return dir
+}
+
+// part is one split of listings in memory.
+type part struct {
+	t        testing.TB
+	listings []property.Listing
+}
+
+func (p part) cleaner() *features.Cleaner {
+	var statuses []string
+	for _, l := range p.listings {
+		if l.Status.Valid && !slices.Contains(statuses, l.Status.Value) {
+			statuses = append(statuses, l.Status.Value)
+		}
+	}
+	c, err := features.NewCleaner(property.Columns(), statuses, AsOf())
+	require.NoError(p.t, err)
+	return c
+}
+
+func (p part) Columns() []string {
+	columns := p.cleaner().Columns()
+	return columns[:len(columns)-1]
+}
+
+func (p part) Each(_ context.Context, fn func(x []float64, price float64) error) error {
+	c := p.cleaner()
+	var row []float64
+	for _, l := range p.listings {
+		row = c.Clean(features.RawOf(l), row[:0])
+		last := len(row) - 1
+		if err := fn(row[:last], row[last]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
