@@ -14,8 +14,8 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/model"
-	"tasador/pkg/model/modeltest"
 	"tasador/pkg/property"
+	"tasador/pkg/testkit/modeltest"
 	"tasador/pkg/training"
 )
 

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tasador/pkg/listinggen"
-	"tasador/pkg/model/modeltest"
 	"tasador/pkg/property"
+	"tasador/pkg/testkit/modeltest"
 )
 
 // moduleRoot is the folder of go.mod, from this package's.

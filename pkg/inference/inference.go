@@ -1,0 +1,121 @@
+// Package inference answers predictions with the model version that is in production, and follows the registry: a newer version is
+// fetched, tried and then put in place at once, between two requests and without stopping any.
+package inference
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/model"
+	"tasador/pkg/property"
+	"tasador/pkg/registry"
+)
+
+// Registry is what following a model needs of tracking.
+type Registry interface {
+	// LatestVersions returns the newest version of each stage asked for. Codes: NotFound if there is no such model, Unavailable.
+	LatestVersions(ctx context.Context, name string, stages []registry.Stage) ([]registry.Version, error)
+	// DownloadFolder writes the files below models:/name/version into dir. Codes: NotFound, Unavailable.
+	DownloadFolder(ctx context.Context, artifactURI, dir string) error
+}
+
+// Options say what to follow. All but Now are required.
+type Options struct {
+	Registry Registry
+	Model    string         // registered model
+	Stage    registry.Stage // whose version is served
+	Follow   time.Duration  // between two questions to the registry
+	Dir      string         // keeps what is served, so that a restart needs no tracking
+	Log      *slog.Logger
+	Now      func() time.Time // nil means time.Now
+}
+
+// Served is a model version that answers. It is never changed.
+type Served struct {
+	Identity
+	Model *model.Model
+	Since time.Time // when this process began to serve it
+}
+
+// Identity tells a model version from every other, also from one of the same number in a registry that was made anew.
+type Identity struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	RunID   string `json:"run_id"`
+	Source  string `json:"source"`
+	Created int64  `json:"created"` // milliseconds since 1970 (UTC)
+}
+
+// Predictor answers with the current version. It is safe for concurrent use.
+type Predictor struct {
+	opts    Options
+	current atomic.Pointer[Served]
+	problem atomic.Pointer[problem]
+	swaps   atomic.Uint64
+	refused refusal // of the follower only
+}
+
+// problem is why the last look at the registry led to nothing; its err is nil if all was well.
+type problem struct{ err error }
+
+// New returns a predictor that serves what it served last, if Dir still has it. Run makes it follow the registry.
+func New(opts Options) *Predictor {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	p := &Predictor{opts: opts}
+	switch served, err := p.restore(); {
+	case err != nil:
+		opts.Log.Warn("the model kept on disk cannot be used; waiting for tracking", "dir", opts.Dir, "error", err)
+	case served != nil:
+		p.current.Store(served)
+		opts.Log.Info("serving the model kept on disk", "model", served.Name, "version", served.Version)
+	}
+	return p
+}
+
+// Current returns the version that is served. Codes: Unavailable before the first promotion, with what is missing.
+func (p *Predictor) Current() (*Served, error) {
+	if served := p.current.Load(); served != nil {
+		return served, nil
+	}
+	return nil, p.missing()
+}
+
+// Problem returns why following the registry failed the last time, nil if it did not.
+func (p *Predictor) Problem() error {
+	if last := p.problem.Load(); last != nil {
+		return last.err
+	}
+	return nil
+}
+
+// Swaps counts how often another version was put in place since the process began.
+func (p *Predictor) Swaps() uint64 { return p.swaps.Load() }
+
+// missing says in one sentence why nothing can be answered.
+func (p *Predictor) missing() error {
+	o := p.opts
+	switch last := p.problem.Load(); {
+	case last == nil:
+		return apperror.New(apperror.Unavailable, "%s is being fetched from tracking; try again in a moment", o.Model)
+	case last.err == nil || apperror.CodeOf(last.err) == apperror.NotFound:
+		return apperror.New(apperror.Unavailable, "no version of %s is in %s yet; run the DAG until it promotes one", o.Model, o.Stage)
+	default:
+		return apperror.Wrap(apperror.Unavailable, last.err, "no version of %s can be served: %s", o.Model, apperror.MessageOf(last.err))
+	}
+}
+
+// Predict prices a listing at an instant with the current version, which it also returns. Codes: Unavailable before the first
+// promotion, Invalid if the numbers are too large.
+func (p *Predictor) Predict(listing property.Listing, asOf time.Time) (model.Prediction, *Served, error) {
+	served, err := p.Current()
+	if err != nil {
+		return model.Prediction{}, nil, err
+	}
+	prediction, err := served.Model.Predict(listing, asOf)
+	return prediction, served, err
+}
