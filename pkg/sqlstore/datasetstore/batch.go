@@ -1,0 +1,138 @@
+package datasetstore
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gorm.io/gorm"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/dataset"
+	"tasador/pkg/property"
+	"tasador/pkg/sqlstore"
+)
+
+// Batch is what one DAG run collected.
+type Batch struct {
+	DAGRunID      string
+	Number        int // as the source counts; 0 if it does not say
+	Finished      bool
+	Rows          int
+	PayloadSHA256 string         // hexadecimal
+	Columns       []string       // known columns that some row of the payload has
+	Invalid       map[string]int // values of the wrong type, by column
+	Profile       *dataset.Profile
+	FetchedAt     time.Time
+}
+
+// batchRow is a row of raw_batches.
+type batchRow struct {
+	DAGRunID      string           `gorm:"column:dag_run_id;primaryKey"`
+	BatchNumber   int              `gorm:"column:batch_number"`
+	Finished      bool             `gorm:"column:finished"`
+	RowCount      int              `gorm:"column:row_count"`
+	PayloadSHA256 string           `gorm:"column:payload_sha256"`
+	Columns       []string         `gorm:"column:columns;serializer:json"`
+	Invalid       map[string]int   `gorm:"column:invalid;serializer:json"`
+	Profile       *dataset.Profile `gorm:"column:profile;serializer:json"`
+	FetchedAt     string           `gorm:"column:fetched_at"`
+}
+
+// TableName names the table for gorm.
+func (batchRow) TableName() string { return "raw_batches" }
+
+// instantFormat is how instants (UTC) stand in the tables, to the microsecond.
+const instantFormat = "2006-01-02T15:04:05.000000Z"
+
+func rowOf(b Batch) batchRow {
+	if b.Columns == nil {
+		b.Columns = []string{}
+	}
+	if b.Invalid == nil {
+		b.Invalid = map[string]int{}
+	}
+	if b.Profile == nil {
+		b.Profile = &dataset.Profile{}
+	}
+	return batchRow{
+		DAGRunID: b.DAGRunID, BatchNumber: b.Number, Finished: b.Finished, RowCount: b.Rows, PayloadSHA256: b.PayloadSHA256,
+		Columns: b.Columns, Invalid: b.Invalid, Profile: b.Profile, FetchedAt: b.FetchedAt.UTC().Format(instantFormat),
+	}
+}
+
+func (r batchRow) batch() (*Batch, error) {
+	at, err := time.Parse(instantFormat, r.FetchedAt)
+	if err != nil {
+		return nil, apperror.Wrap(apperror.Internal, err, "the batch of DAG run %s has no readable fetched_at", r.DAGRunID)
+	}
+	return &Batch{
+		DAGRunID: r.DAGRunID, Number: r.BatchNumber, Finished: r.Finished, Rows: r.RowCount, PayloadSHA256: r.PayloadSHA256,
+		Columns: r.Columns, Invalid: r.Invalid, Profile: r.Profile, FetchedAt: at,
+	}, nil
+}
+
+// Batch returns what a DAG run collected. Codes: NotFound.
+func (s *Store) Batch(ctx context.Context, dagRunID string) (*Batch, error) {
+	var row batchRow
+	if err := s.raw.db.WithContext(ctx).Take(&row, "dag_run_id = ?", dagRunID).Error; err != nil {
+		return nil, sqlstore.Translate(err, "the batch of DAG run "+dagRunID)
+	}
+	return row.batch()
+}
+
+// StoreBatch stores a batch and its rows, all or nothing. read is called once, inside the transaction, and hands every row to
+// insert. If the DAG run has a batch already nothing is stored, and that one is returned.
+// Codes: FailedPrecondition (the claim is lost), or those of read.
+func (s *Store) StoreBatch(ctx context.Context, c Claim, b Batch, read func(insert func(property.Listing) error) error) (*Batch, error) {
+	stored := &b
+	err := s.raw.write(ctx, c, func(tx *gorm.DB) error {
+		var there batchRow
+		err := tx.Take(&there, "dag_run_id = ?", b.DAGRunID).Error
+		switch {
+		case err == nil:
+			stored, err = there.batch()
+			return err
+		case !errors.Is(err, gorm.ErrRecordNotFound):
+			return err
+		}
+		row := rowOf(b)
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		return s.insertRows(ctx, tx, row, read)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stored, nil
+}
+
+func (s *Store) insertRows(ctx context.Context, tx *gorm.DB, b batchRow, read func(insert func(property.Listing) error) error) error {
+	var columns []string
+	for _, c := range listingColumns {
+		columns = append(columns, c.name)
+	}
+	columns = append(columns, "fetched_at", "batch_number", "dag_run_id")
+	rows := newBulk(ctx, tx.Statement.ConnPool, s.raw.dialect, "realtor_raw", columns)
+	defer rows.close()
+	count := 0
+	err := read(func(l property.Listing) error {
+		count++
+		return rows.added(append(appendListing(rows.next(), &l), b.FetchedAt, b.BatchNumber, b.DAGRunID))
+	})
+	if err != nil {
+		return err
+	}
+	if count != b.RowCount {
+		return apperror.New(apperror.FailedPrecondition,
+			"the payload of DAG run %s changed while it was stored: it had %d rows and now has %d; run the task again", b.DAGRunID, b.RowCount, count)
+	}
+	return rows.flush()
+}
+
+// RawRows returns how many rows realtor_raw has.
+func (s *Store) RawRows(ctx context.Context) (int, error) {
+	rows, _, err := s.rawExtent(ctx)
+	return rows, err
+}

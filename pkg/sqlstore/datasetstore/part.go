@@ -1,0 +1,78 @@
+package datasetstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/dataset"
+	"tasador/pkg/property"
+)
+
+// Part is one clean table as training reads it.
+type Part struct {
+	store    *Store
+	dagRunID string
+	split    dataset.SplitName
+	features []string
+	columns  []string // of the table, price last
+	rows     int
+}
+
+// Part returns the clean rows of one split as the DAG run made them. Codes: FailedPrecondition (the clean tables are not of this
+// DAG run).
+func (s *Store) Part(ctx context.Context, dagRunID string, split dataset.SplitName) (*Part, error) {
+	total, err := s.clean.made(ctx, cleanSet, dagRunID, "preprocess_data")
+	if err != nil {
+		return nil, err
+	}
+	from, to := dataset.Range(split, total)
+	p := &Part{store: s, dagRunID: dagRunID, split: split, rows: to - from}
+	var list []cleanColumn
+	err = s.clean.db.WithContext(ctx).Where("table_name = ?", tableOf(cleanSet, split)).Order("ordinal").Find(&list).Error
+	if err != nil {
+		return nil, fmt.Errorf("read the columns of %s: %w", tableOf(cleanSet, split), err)
+	}
+	for _, c := range list {
+		p.features = append(p.features, c.Feature)
+		p.columns = append(p.columns, c.ColumnName)
+	}
+	if n := len(p.features); n == 0 || p.features[n-1] != property.Price {
+		return nil, apperror.New(apperror.FailedPrecondition, "the columns of %s are not known; run the task preprocess_data again", tableOf(cleanSet, split))
+	}
+	return p, nil
+}
+
+// Columns returns the features, without price.
+func (p *Part) Columns() []string { return p.features[:len(p.features)-1] }
+
+// Len returns how many rows the part has.
+func (p *Part) Len() int { return p.rows }
+
+// Each calls fn with the features and the price of every row, in shuffled order. fn keeps neither. Codes: FailedPrecondition (the
+// table was replaced meanwhile).
+func (p *Part) Each(ctx context.Context, fn func(x []float64, price float64) error) error {
+	d := p.store.clean
+	values := make([]float64, len(p.columns))
+	dests, names := make([]any, len(p.columns)), make([]string, len(p.columns))
+	for i, name := range p.columns {
+		dests[i], names[i] = &values[i], d.dialect.quote(name)
+	}
+	query := fmt.Sprintf("SELECT %s FROM %s ORDER BY position", strings.Join(names, ", "), d.dialect.quote(tableOf(cleanSet, p.split)))
+	last, seen := len(values)-1, 0
+	err := d.stream(ctx, query, nil, dests, func() error {
+		seen++
+		return fn(values[:last], values[last])
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := d.made(ctx, cleanSet, p.dagRunID, "preprocess_data"); err != nil {
+		return err
+	}
+	if seen != p.rows {
+		return apperror.New(apperror.FailedPrecondition, "%s has %d rows instead of %d; run the task preprocess_data again", tableOf(cleanSet, p.split), seen, p.rows)
+	}
+	return nil
+}

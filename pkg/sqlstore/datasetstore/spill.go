@@ -1,0 +1,177 @@
+package datasetstore
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/property"
+)
+
+// rawRow is a row of realtor_raw.
+type rawRow struct {
+	id        int64
+	listing   property.Listing
+	fetchedAt string
+}
+
+// The files of a shuffle: each takes minSpillRows neighbouring positions, or more where that would need over maxSpillFiles.
+const (
+	minSpillRows  = 32_768
+	maxSpillFiles = 256
+	spillBuffer   = 32 << 10
+)
+
+// spill sorts rows by position through files: rows come in any order, each goes to the file of its position, and every file is
+// small enough to be put in order in memory.
+type spill struct {
+	dir     string
+	total   int
+	perFile int
+	files   []*os.File
+	writers []*bufio.Writer
+	scratch []byte
+}
+
+// newSpill makes the files for total rows in a new folder below dir.
+func newSpill(dir string, total int) (*spill, error) {
+	s := &spill{total: total, perFile: max(minSpillRows, (total+maxSpillFiles-1)/maxSpillFiles)}
+	err := os.MkdirAll(dir, 0o750)
+	if err == nil {
+		s.dir, err = os.MkdirTemp(dir, "split-")
+	}
+	for i := 0; err == nil && i < s.count(); i++ {
+		var f *os.File
+		if f, err = os.Create(filepath.Join(s.dir, fmt.Sprint(i))); err == nil {
+			s.files = append(s.files, f)
+			s.writers = append(s.writers, bufio.NewWriterSize(f, spillBuffer))
+		}
+	}
+	if err != nil {
+		s.remove()
+		return nil, apperror.Wrap(apperror.Unavailable, err, "cannot write to the folder %s; check that it is writable and has space", dir)
+	}
+	return s, nil
+}
+
+func (s *spill) count() int { return (s.total + s.perFile - 1) / s.perFile }
+
+// remove deletes the files.
+func (s *spill) remove() {
+	for _, f := range s.files {
+		_ = f.Close() // it is deleted
+	}
+	_ = os.RemoveAll(s.dir) // Open empties the folder above again
+}
+
+// put keeps a row for its position.
+func (s *spill) put(position uint32, r rawRow) error {
+	b := binary.LittleEndian.AppendUint32(s.scratch[:0], position)
+	b = binary.LittleEndian.AppendUint64(b, uint64(r.id)) // #nosec G115 -- read back by the same conversion
+	for _, c := range listingColumns {
+		if c.number != nil {
+			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(*c.number(&r.listing)))
+		} else {
+			b = appendText(b, *c.text(&r.listing))
+		}
+	}
+	s.scratch = appendText(b, property.NewText(r.fetchedAt))
+	if _, err := s.writers[int(position)/s.perFile].Write(s.scratch); err != nil {
+		return s.failed(err)
+	}
+	return nil
+}
+
+// appendText writes a text as its length plus one and its bytes; a missing one as length zero.
+func appendText(b []byte, t property.Text) []byte {
+	if !t.Valid {
+		return append(b, 0)
+	}
+	return append(binary.AppendUvarint(b, uint64(len(t.Value))+1), t.Value...)
+}
+
+func (s *spill) failed(err error) error {
+	return apperror.Wrap(apperror.Unavailable, err, "the temporary files in %s fail; check that the disk has space", s.dir)
+}
+
+// rows returns the rows of file i in the order of their positions, which begin at i*perFile. A file is read once.
+func (s *spill) rows(i int) ([]rawRow, error) {
+	err := s.writers[i].Flush()
+	if err == nil {
+		_, err = s.files[i].Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	first := i * s.perFile
+	out := make([]rawRow, min(s.perFile, s.total-first))
+	r := spillReader{r: bufio.NewReaderSize(s.files[i], spillBuffer)}
+	for range out {
+		position := int(r.uint32()) - first
+		if r.err == nil && (position < 0 || position >= len(out)) {
+			r.err = fmt.Errorf("position %d is out of range", position)
+		}
+		if r.err != nil {
+			return nil, s.failed(r.err)
+		}
+		r.row(&out[position])
+	}
+	if r.err != nil {
+		return nil, s.failed(r.err)
+	}
+	return out, s.files[i].Truncate(0)
+}
+
+// spillReader reads what put wrote; the first error stays.
+type spillReader struct {
+	r     *bufio.Reader
+	err   error
+	fixed [8]byte
+}
+
+func (r *spillReader) bytes(n int) []byte {
+	b := r.fixed[:n]
+	if r.err == nil {
+		_, r.err = io.ReadFull(r.r, b)
+	}
+	return b
+}
+
+func (r *spillReader) uint32() uint32 { return binary.LittleEndian.Uint32(r.bytes(4)) }
+func (r *spillReader) uint64() uint64 { return binary.LittleEndian.Uint64(r.bytes(8)) }
+
+func (r *spillReader) row(to *rawRow) {
+	to.id = int64(r.uint64()) // #nosec G115 -- written by the same conversion
+	for _, c := range listingColumns {
+		if c.number != nil {
+			*c.number(&to.listing) = math.Float64frombits(r.uint64())
+		} else {
+			*c.text(&to.listing) = r.text()
+		}
+	}
+	to.fetchedAt = r.text().Value
+}
+
+func (r *spillReader) text() property.Text {
+	if r.err != nil {
+		return property.Text{}
+	}
+	n, err := binary.ReadUvarint(r.r)
+	if err != nil || n == 0 {
+		r.err = err
+		return property.Text{}
+	}
+	if n > math.MaxInt32 {
+		r.err = errors.New("a text is too long")
+		return property.Text{}
+	}
+	b := make([]byte, n-1)
+	_, r.err = io.ReadFull(r.r, b)
+	return property.NewText(string(b))
+}
