@@ -25,6 +25,15 @@ const (
 	Killed    Status = "KILLED"
 )
 
+// Known reports whether s is one of the run states.
+func (s Status) Known() bool {
+	switch s {
+	case Running, Scheduled, Finished, Failed, Killed:
+		return true
+	}
+	return false
+}
+
 // Tags that MLflow gives a meaning.
 const (
 	TagRunName       = "mlflow.runName"

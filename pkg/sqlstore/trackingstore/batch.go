@@ -1,0 +1,183 @@
+package trackingstore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/experiment"
+	"tasador/pkg/sqlstore"
+)
+
+// LogBatch stores metrics, params and tags of an active run, all or none. Repeating it changes nothing.
+func (s *Store) LogBatch(ctx context.Context, runID string, b experiment.Batch) error {
+	b, err := experiment.CheckBatch(b)
+	if err != nil {
+		return err
+	}
+	return s.inTx(ctx, func(tx *gorm.DB, _ int64) error {
+		if _, err := activeRun(tx, runID); err != nil {
+			return err
+		}
+		if err := addParams(tx, runID, b.Params); err != nil {
+			return err
+		}
+		if err := addMetrics(tx, runID, b.Metrics); err != nil {
+			return err
+		}
+		if err := addModelMetrics(tx, runID, b.Metrics); err != nil {
+			return err
+		}
+		if err := setRunTags(tx, runID, b.Tags); err != nil {
+			return err
+		}
+		return renameByTag(tx, runID, b.Tags)
+	})
+}
+
+// renameByTag keeps the name of a run in step with its tag mlflow.runName.
+func renameByTag(tx *gorm.DB, runID string, tags []experiment.Tag) error {
+	for _, t := range lastTags(tags) {
+		if t.Key == experiment.TagRunName {
+			return sqlstore.Translate(tx.Model(&runRow{}).Where("id = ?", runID).Update("name", t.Value).Error, "run "+runID)
+		}
+	}
+	return nil
+}
+
+// addParams adds params that are new and refuses other values for those that are there.
+func addParams(tx *gorm.DB, runID string, params []experiment.Param) error {
+	if len(params) == 0 {
+		return nil
+	}
+	rows := make([]paramRow, len(params))
+	want := make(map[string]string, len(params))
+	for i, p := range params {
+		rows[i] = paramRow{runID, p.Key, p.Value}
+		want[p.Key] = p.Value
+	}
+	slices.SortFunc(rows, func(a, b paramRow) int { return strings.Compare(a.Key, b.Key) })
+	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error; err != nil {
+		return sqlstore.Translate(err, "params")
+	}
+	keys := make([]string, len(rows))
+	for i, r := range rows {
+		keys[i] = r.Key
+	}
+	var have []paramRow
+	if err := tx.Where("run_id = ? AND key IN ?", runID, keys).Order("key").Find(&have).Error; err != nil {
+		return sqlstore.Translate(err, "params")
+	}
+	for _, h := range have {
+		if h.Value != want[h.Key] {
+			return apperror.New(apperror.Invalid, "Changing param values is not allowed. Param with key='%s' was already logged with value='%s'"+
+				" for run ID='%s'. Attempted logging new value '%s'.", h.Key, experiment.Shorten(h.Value), runID, experiment.Shorten(want[h.Key]))
+		}
+	}
+	return nil
+}
+
+// addMetrics adds points to the history and moves the latest ones. Keys go in sorted order, so that two batches never wait for each
+// other crosswise.
+func addMetrics(tx *gorm.DB, runID string, metrics []experiment.Metric) error {
+	if len(metrics) == 0 {
+		return nil
+	}
+	points := make([]metricRow, len(metrics))
+	latest := map[string]latestMetricRow{}
+	for i, m := range metrics {
+		value, isNaN := stored(m.Value)
+		points[i] = metricRow{runID, m.Key, m.Timestamp, m.Step, value, isNaN, m.ModelID}
+		l := latestMetricRow{RunID: runID, Key: m.Key, Value: value, IsNan: isNaN, Timestamp: m.Timestamp, Step: m.Step, ModelID: m.ModelID}
+		if have, ok := latest[m.Key]; !ok || compareLatest(l, have) > 0 {
+			latest[m.Key] = l
+		}
+	}
+	slices.SortFunc(points, comparePoints)
+	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(points, chunk).Error; err != nil {
+		return sqlstore.Translate(err, "metrics")
+	}
+	rows := make([]latestMetricRow, 0, len(latest))
+	for _, l := range latest {
+		rows = append(rows, l)
+	}
+	slices.SortFunc(rows, func(a, b latestMetricRow) int { return strings.Compare(a.Key, b.Key) })
+	return sqlstore.Translate(tx.Clauses(clause.OnConflict{
+		Columns:   []clause.Column{{Name: "run_id"}, {Name: "key"}},
+		DoUpdates: clause.AssignmentColumns([]string{"value", "is_nan", "timestamp", "step", "model_id"}),
+		Where: clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "(excluded.step, excluded.timestamp, excluded.value) > " +
+			"(latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)"}}},
+	}).CreateInBatches(rows, chunk).Error, "metrics")
+}
+
+// compareLatest orders points as MLflow chooses the latest: by step, then timestamp, then value, where NaN counts as 0.
+func compareLatest(a, b latestMetricRow) int {
+	return cmp.Or(cmp.Compare(a.Step, b.Step), cmp.Compare(a.Timestamp, b.Timestamp), cmp.Compare(a.Value, b.Value))
+}
+
+func comparePoints(a, b metricRow) int {
+	return cmp.Or(strings.Compare(a.Key, b.Key), cmp.Compare(a.Timestamp, b.Timestamp), cmp.Compare(a.Step, b.Step), cmp.Compare(a.Value, b.Value))
+}
+
+// addModelMetrics adds the points that belong to a logged model to that model; a model that does not exist takes none.
+func addModelMetrics(tx *gorm.DB, runID string, metrics []experiment.Metric) error {
+	var ids []string
+	for _, m := range metrics {
+		if m.ModelID != "" && !slices.Contains(ids, m.ModelID) {
+			ids = append(ids, m.ModelID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	known := map[string]bool{}
+	err := inChunks(ids, func(part []string) error {
+		return each(tx.Select("id").Where("id IN ?", part), func(m loggedModelRow) { known[m.ID] = true })
+	})
+	if err != nil {
+		return sqlstore.Translate(err, "logged models")
+	}
+	var rows []loggedModelMetricRow
+	for _, m := range metrics {
+		if known[m.ModelID] {
+			value, isNaN := stored(m.Value)
+			rows = append(rows, loggedModelMetricRow{m.ModelID, runID, m.Key, m.Timestamp, m.Step, value, isNaN})
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return sqlstore.Translate(tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(rows, chunk).Error, "metrics of a logged model")
+}
+
+const (
+	standardHistory = 25_000
+	maxHistory      = 100_000
+)
+
+// MetricHistory returns one page of a metric's points.
+func (s *Store) MetricHistory(ctx context.Context, runID, key string, q experiment.PageRequest) (experiment.Page[experiment.Metric], error) {
+	var page experiment.Page[experiment.Metric]
+	w, err := window(q, standardHistory, maxHistory)
+	if err != nil {
+		return page, err
+	}
+	var rows []metricRow
+	err = s.db.WithContext(ctx).Where("run_id = ? AND key = ?", runID, key).Order("timestamp, step, value, is_nan").
+		Offset(w.offset).Limit(w.limit + 1).Find(&rows).Error
+	if err != nil {
+		return page, sqlstore.Translate(err, "metric history")
+	}
+	rows, page.NextPageToken = cut(rows, w)
+	for _, r := range rows {
+		page.Items = append(page.Items, experiment.Metric{
+			Key: r.Key, Value: loaded(r.Value, r.IsNan), Timestamp: r.Timestamp, Step: r.Step, ModelID: r.ModelID,
+		})
+	}
+	return page, nil
+}

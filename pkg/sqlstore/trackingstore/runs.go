@@ -1,0 +1,324 @@
+package trackingstore
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/experiment"
+	"tasador/pkg/experiment/filter"
+	"tasador/pkg/sqlstore"
+)
+
+// CreateRun stores a new run in state RUNNING. The name of a run and its tag mlflow.runName are one value.
+func (s *Store) CreateRun(ctx context.Context, r experiment.NewRun) (*experiment.Run, error) {
+	tags, err := checkNewRun(&r)
+	if err != nil {
+		return nil, err
+	}
+	row := runRow{
+		ID: newID(), Name: r.Name, UserID: r.UserID, Status: string(experiment.Running), StartTime: r.StartTime,
+		LifecycleStage: string(experiment.Active),
+	}
+	err = s.inTx(ctx, func(tx *gorm.DB, now int64) error {
+		e, err := activeExperiment(tx, r.ExperimentID)
+		if err != nil {
+			return err
+		}
+		row.ExperimentID = e.ID
+		row.ArtifactURI = strings.TrimRight(e.ArtifactLocation, "/") + "/" + row.ID + "/artifacts"
+		if row.StartTime == 0 {
+			row.StartTime = now
+		}
+		if err := tx.Create(&row).Error; err != nil {
+			return sqlstore.Translate(err, "run "+row.ID)
+		}
+		return setRunTags(tx, row.ID, tags)
+	})
+	if err != nil {
+		return nil, err
+	}
+	run := row.domain()
+	run.Tags = tags
+	return &run, nil
+}
+
+func newID() string { return strings.ReplaceAll(uuid.NewString(), "-", "") }
+
+// checkNewRun fills in the name of r and returns its tags, the name among them. Codes: Invalid.
+func checkNewRun(r *experiment.NewRun) ([]experiment.Tag, error) {
+	if r.StartTime < 0 {
+		return nil, experiment.InvalidValue("start_time", r.StartTime, "It must be a nonnegative long (64-bit integer)")
+	}
+	if err := experiment.CheckLength("user_id", r.UserID, experiment.MaxKey); err != nil {
+		return nil, err
+	}
+	var tags []experiment.Tag
+	tagged := ""
+	for _, t := range lastTags(r.Tags) {
+		t, err := experiment.CheckRunTag("key", t)
+		if err != nil {
+			return nil, err
+		}
+		if t.Key == experiment.TagRunName {
+			tagged = t.Value
+			continue
+		}
+		tags = append(tags, t)
+	}
+	if r.Name != "" && tagged != "" && r.Name != tagged {
+		return nil, apperror.New(apperror.Invalid, "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values "+
+			"(run_name='%s', mlflow.runName='%s').", experiment.Shorten(r.Name), experiment.Shorten(tagged))
+	}
+	if r.Name == "" {
+		r.Name = tagged
+	}
+	if r.Name == "" {
+		r.Name = experiment.RandomName()
+	}
+	name, err := experiment.CheckRunTag("run_name", experiment.Tag{Key: experiment.TagRunName, Value: r.Name})
+	r.Name = name.Value
+	return append(tags, name), err
+}
+
+func setRunTags(tx *gorm.DB, runID string, tags []experiment.Tag) error {
+	rows := make([]runTagRow, 0, len(tags))
+	for _, t := range lastTags(tags) {
+		rows = append(rows, runTagRow{runID, t.Key, t.Value})
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return sqlstore.Translate(tx.Clauses(upsert("run_id", "key")).CreateInBatches(rows, chunk).Error, "run tags")
+}
+
+// findRun returns the row of a run. Codes: Invalid, NotFound.
+func findRun(db *gorm.DB, id string) (runRow, error) {
+	if err := experiment.CheckRunID(id); err != nil {
+		return runRow{}, err
+	}
+	var row runRow
+	err := db.Where("id = ?", id).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return row, apperror.Wrap(apperror.NotFound, err, "Run with id=%s not found", id)
+	}
+	return row, sqlstore.Translate(err, "run "+id)
+}
+
+// activeRun is findRun that refuses deleted ones. Codes: Invalid, NotFound.
+func activeRun(db *gorm.DB, id string) (runRow, error) {
+	row, err := findRun(db, id)
+	if err == nil && row.LifecycleStage != string(experiment.Active) {
+		err = apperror.New(apperror.Invalid, "The run %s must be in the 'active' state. Current state is %s.", id, row.LifecycleStage)
+	}
+	return row, err
+}
+
+// Run returns a run with its data.
+func (s *Store) Run(ctx context.Context, id string) (*experiment.Run, error) {
+	row, err := findRun(s.db.WithContext(ctx), id)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := s.loadRuns(ctx, []runRow{row})
+	if err != nil {
+		return nil, err
+	}
+	return &runs[0], nil
+}
+
+// UpdateRun changes what is set; an empty name changes nothing.
+func (s *Store) UpdateRun(ctx context.Context, id string, u experiment.RunUpdate) (*experiment.Run, error) {
+	changes := map[string]any{}
+	if u.Status != nil {
+		if !u.Status.Known() {
+			return nil, experiment.InvalidValue("status", string(*u.Status), "It must be one of RUNNING, SCHEDULED, FINISHED, FAILED, KILLED")
+		}
+		changes["status"] = string(*u.Status)
+	}
+	if u.EndTime != nil {
+		if *u.EndTime < 0 {
+			return nil, experiment.InvalidValue("end_time", *u.EndTime, "It must be a nonnegative long (64-bit integer)")
+		}
+		changes["end_time"] = *u.EndTime
+	}
+	var tags []experiment.Tag
+	if u.Name != nil && *u.Name != "" {
+		name, err := experiment.CheckRunTag("run_name", experiment.Tag{Key: experiment.TagRunName, Value: *u.Name})
+		if err != nil {
+			return nil, err
+		}
+		changes["name"], tags = name.Value, append(tags, name)
+	}
+	var row runRow
+	err := s.inTx(ctx, func(tx *gorm.DB, _ int64) error {
+		if _, err := activeRun(tx, id); err != nil {
+			return err
+		}
+		if len(changes) > 0 {
+			if err := tx.Model(&runRow{}).Where("id = ?", id).Updates(changes).Error; err != nil {
+				return sqlstore.Translate(err, "run "+id)
+			}
+		}
+		if err := setRunTags(tx, id, tags); err != nil {
+			return err
+		}
+		var err error
+		row, err = findRun(tx, id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	run := row.domain()
+	return &run, nil
+}
+
+// DeleteTag removes a run's tag.
+func (s *Store) DeleteTag(ctx context.Context, runID, key string) error {
+	return s.inTx(ctx, func(tx *gorm.DB, _ int64) error {
+		if _, err := activeRun(tx, runID); err != nil {
+			return err
+		}
+		result := tx.Where("run_id = ? AND key = ?", runID, key).Delete(&runTagRow{})
+		if result.Error == nil && result.RowsAffected == 0 {
+			return apperror.New(apperror.NotFound, "No tag with name: %s in run with id %s", experiment.Shorten(key), runID)
+		}
+		return sqlstore.Translate(result.Error, "run tag")
+	})
+}
+
+// DeleteRun moves a run to the deleted ones; doing it twice is no error.
+func (s *Store) DeleteRun(ctx context.Context, id string) error {
+	return s.moveRun(ctx, id, experiment.Deleted)
+}
+
+// RestoreRun takes it back.
+func (s *Store) RestoreRun(ctx context.Context, id string) error {
+	return s.moveRun(ctx, id, experiment.Active)
+}
+
+func (s *Store) moveRun(ctx context.Context, id string, to experiment.LifecycleStage) error {
+	return s.inTx(ctx, func(tx *gorm.DB, _ int64) error {
+		if _, err := findRun(tx, id); err != nil {
+			return err
+		}
+		return sqlstore.Translate(tx.Model(&runRow{}).Where("id = ?", id).Update("lifecycle_stage", string(to)).Error, "run "+id)
+	})
+}
+
+// LogInputs records the logged models that a run used.
+func (s *Store) LogInputs(ctx context.Context, runID string, models []experiment.ModelInput) error {
+	rows := make([]runModelRow, len(models))
+	for i, m := range models {
+		rows[i] = runModelRow{RunID: runID, Direction: input, ModelID: m.ModelID}
+	}
+	return s.logModels(ctx, runID, rows)
+}
+
+// LogOutputs records the logged models that a run made.
+func (s *Store) LogOutputs(ctx context.Context, runID string, models []experiment.ModelOutput) error {
+	rows := make([]runModelRow, len(models))
+	for i, m := range models {
+		rows[i] = runModelRow{RunID: runID, Direction: output, ModelID: m.ModelID, Step: m.Step}
+	}
+	return s.logModels(ctx, runID, rows)
+}
+
+func (s *Store) logModels(ctx context.Context, runID string, rows []runModelRow) error {
+	for _, r := range rows {
+		if err := experiment.CheckLength("model_id", r.ModelID, experiment.MaxKey); err != nil {
+			return err
+		}
+		if r.ModelID == "" {
+			return experiment.MissingValue("model_id")
+		}
+	}
+	return s.inTx(ctx, func(tx *gorm.DB, _ int64) error {
+		if _, err := activeRun(tx, runID); err != nil || len(rows) == 0 {
+			return err
+		}
+		return sqlstore.Translate(tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(rows, chunk).Error, "models of a run")
+	})
+}
+
+// SearchRuns returns one page; equal ones come newest first.
+func (s *Store) SearchRuns(ctx context.Context, q experiment.RunSearch) (experiment.Page[experiment.Run], error) {
+	var page experiment.Page[experiment.Run]
+	w, err := window(q.PageRequest, 1000, maxPage)
+	if err != nil {
+		return page, err
+	}
+	ids, err := parseExperimentIDs(q.ExperimentIDs)
+	if err != nil {
+		return page, err
+	}
+	query, err := s.searchQuery(ctx, runsTarget, filter.Runs(), q.Search)
+	if err != nil {
+		return page, err
+	}
+	if query, err = view(query, "runs", q.View); err != nil {
+		return page, err
+	}
+	var rows []runRow
+	err = query.Where("runs.experiment_id IN ?", ids).Order("runs.start_time DESC").Order("runs.id").
+		Offset(w.offset).Limit(w.limit + 1).Find(&rows).Error
+	if err != nil {
+		return page, sqlstore.Translate(err, "runs")
+	}
+	rows, page.NextPageToken = cut(rows, w)
+	page.Items, err = s.loadRuns(ctx, rows)
+	return page, err
+}
+
+// loadRuns reads the data of runs, table by table for many runs at once: a join would multiply the rows.
+func (s *Store) loadRuns(ctx context.Context, rows []runRow) ([]experiment.Run, error) {
+	runs := make([]experiment.Run, len(rows))
+	byID := make(map[string]*experiment.Run, len(rows))
+	ids := make([]string, len(rows))
+	for i, r := range rows {
+		runs[i], ids[i] = r.domain(), r.ID
+		byID[r.ID] = &runs[i]
+	}
+	err := inChunks(ids, func(part []string) error {
+		db := s.db.WithContext(ctx).Where("run_id IN ?", part).Session(&gorm.Session{})
+		return sqlstore.Translate(errors.Join(
+			each(db.Order("run_id, key"), func(r latestMetricRow) {
+				m := experiment.Metric{Key: r.Key, Value: loaded(r.Value, r.IsNan), Timestamp: r.Timestamp, Step: r.Step, ModelID: r.ModelID}
+				byID[r.RunID].Metrics = append(byID[r.RunID].Metrics, m)
+			}),
+			each(db.Order("run_id, key"), func(r paramRow) {
+				byID[r.RunID].Params = append(byID[r.RunID].Params, experiment.Param{Key: r.Key, Value: r.Value})
+			}),
+			each(db.Order("run_id, key"), func(r runTagRow) {
+				byID[r.RunID].Tags = append(byID[r.RunID].Tags, experiment.Tag{Key: r.Key, Value: r.Value})
+			}),
+			each(db.Order("run_id, model_id"), func(r runModelRow) {
+				run := byID[r.RunID]
+				if r.Direction == input {
+					run.ModelInputs = append(run.ModelInputs, experiment.ModelInput{ModelID: r.ModelID})
+				} else {
+					run.ModelOutputs = append(run.ModelOutputs, experiment.ModelOutput{ModelID: r.ModelID, Step: r.Step})
+				}
+			}),
+		), "data of runs")
+	})
+	return runs, err
+}
+
+// each reads the rows of a query and calls f with each.
+func each[T any](db *gorm.DB, f func(T)) error {
+	var rows []T
+	if err := db.Find(&rows).Error; err != nil {
+		return err
+	}
+	for _, r := range rows {
+		f(r)
+	}
+	return nil
+}

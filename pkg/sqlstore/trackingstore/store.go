@@ -1,0 +1,147 @@
+// Package trackingstore keeps experiments, runs, logged models and registered models in a database. It is an experiment.Store and a
+// registry.Store.
+package trackingstore
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/experiment"
+	"tasador/pkg/experiment/filter"
+	"tasador/pkg/registry"
+	"tasador/pkg/sqlstore"
+)
+
+// Store is the database of the tracking role.
+type Store struct {
+	db     *gorm.DB
+	root   string // artifact URI under which new experiments get their folder
+	parser *filter.Parser
+	now    func() int64
+}
+
+var (
+	_ experiment.Store = (*Store)(nil)
+	_ registry.Store   = (*Store)(nil)
+)
+
+// Open opens the database at url, brings its schema up to date and makes the experiment Default if it is missing. New experiments
+// keep their artifacts below artifactRoot, such as mlflow-artifacts:/. Codes: those of sqlstore.Open and sqlstore.Migrate.
+func Open(ctx context.Context, url, artifactRoot string, log *slog.Logger) (*Store, error) {
+	db, err := sqlstore.Open(ctx, url, log)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		db: db, root: strings.TrimRight(artifactRoot, "/"), parser: filter.NewParser(),
+		now: func() int64 { return time.Now().UnixMilli() },
+	}
+	if err = sqlstore.Migrate(ctx, db, "tracking"); err == nil {
+		err = s.ensureDefault(ctx)
+	}
+	if err != nil {
+		_ = s.Close() // the first error is the one that matters
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close closes the database.
+func (s *Store) Close() error { return sqlstore.Close(s.db) }
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	pool, err := sqlstore.Pool(s.db)
+	if err != nil {
+		return err
+	}
+	if err := pool.PingContext(ctx); err != nil {
+		return apperror.Wrap(apperror.Unavailable, err, "the tracking database does not answer")
+	}
+	return nil
+}
+
+// ensureDefault makes experiment 0. gorm takes the id 0 for a missing one, so this is plain SQL.
+func (s *Store) ensureDefault(ctx context.Context) error {
+	now := s.now()
+	err := s.db.WithContext(ctx).Exec(`INSERT INTO experiments (id, name, artifact_location, lifecycle_stage, creation_time, last_update_time)
+		VALUES (0, 'Default', ?, ?, ?, ?) ON CONFLICT DO NOTHING`, s.location(0), string(experiment.Active), now, now).Error
+	return sqlstore.Translate(err, "the experiment Default")
+}
+
+func (s *Store) inTx(ctx context.Context, fn func(tx *gorm.DB, now int64) error) error {
+	return sqlstore.InTx(ctx, s.db, func(tx *gorm.DB) error { return fn(tx, s.now()) })
+}
+
+// upsert replaces the values of rows whose key is there already.
+func upsert(columns ...string) clause.OnConflict {
+	keys := make([]clause.Column, len(columns))
+	for i, c := range columns {
+		keys[i] = clause.Column{Name: c}
+	}
+	return clause.OnConflict{Columns: keys, DoUpdates: clause.AssignmentColumns([]string{"value"})}
+}
+
+// chunk bounds how many rows or keys go into one statement.
+const chunk = 500
+
+// inChunks calls f with at most chunk elements of list at a time.
+func inChunks[T any](list []T, f func([]T) error) error {
+	for len(list) > 0 {
+		n := min(chunk, len(list))
+		if err := f(list[:n]); err != nil {
+			return err
+		}
+		list = list[n:]
+	}
+	return nil
+}
+
+// pageWindow is where a page begins and how long it may be.
+type pageWindow struct{ offset, limit int }
+
+const maxOffset = 1 << 40
+
+// window reads a page request. The token is opaque to clients: it holds the offset of the next page.
+func window(q experiment.PageRequest, standard, most int) (pageWindow, error) {
+	w := pageWindow{limit: q.MaxResults}
+	switch {
+	case q.MaxResults == 0:
+		w.limit = standard
+	case q.MaxResults < 0 || q.MaxResults > most:
+		return w, apperror.New(apperror.Invalid,
+			"Invalid value %d for parameter 'max_results' supplied. It must be a positive integer of at most %d.", q.MaxResults, most)
+	}
+	if q.PageToken == "" {
+		return w, nil
+	}
+	var token struct {
+		Offset int `json:"offset"`
+	}
+	raw, err := base64.StdEncoding.DecodeString(q.PageToken)
+	if err == nil {
+		err = json.Unmarshal(raw, &token)
+	}
+	if err != nil || token.Offset <= 0 || token.Offset > maxOffset {
+		return w, apperror.New(apperror.Invalid, "Invalid page token '%s'; send the one that the page before gave.", experiment.Shorten(q.PageToken))
+	}
+	w.offset = token.Offset
+	return w, nil
+}
+
+// cut drops the row that was read to see whether there is another page, and makes its token.
+func cut[T any](rows []T, w pageWindow) ([]T, string) {
+	if len(rows) <= w.limit {
+		return rows, ""
+	}
+	token, _ := json.Marshal(map[string]int{"offset": w.offset + w.limit}) // a map of numbers always encodes
+	return rows[:w.limit], base64.StdEncoding.EncodeToString(token)
+}

@@ -1,0 +1,310 @@
+package trackingstore
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+
+	"gorm.io/gorm"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/experiment"
+	"tasador/pkg/experiment/filter"
+	"tasador/pkg/registry"
+	"tasador/pkg/sqlstore"
+)
+
+// stageDeleted marks deleted versions; no client sees it.
+const (
+	stageDeleted = "Deleted_Internal"
+	redacted     = "REDACTED"
+	statusReady  = "READY"
+)
+
+func versionMissing(name, version string) error {
+	return apperror.New(apperror.NotFound, "Model Version (name=%s, version=%s) not found", name, version)
+}
+
+// findVersion returns the row of a version that is not deleted. Codes: Invalid, NotFound.
+func findVersion(db *gorm.DB, model modelRow, version string) (versionRow, error) {
+	n, err := registry.ParseVersion(version)
+	if err != nil {
+		return versionRow{}, err
+	}
+	var row versionRow
+	err = db.Where("model_id = ? AND version = ? AND stage <> ?", model.ID, n, stageDeleted).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return row, versionMissing(model.Name, version)
+	}
+	return row, sqlstore.Translate(err, "version "+version+" of "+model.Name)
+}
+
+// latestOf asks for the newest version of each stage of some models, in the order of the models and of the versions.
+func latestOf(db *gorm.DB, models []int64) *gorm.DB {
+	newest := db.Model(&versionRow{}).Select("model_id, MAX(version) AS version").
+		Where("model_id IN ? AND stage <> ?", models, stageDeleted).Group("model_id, stage")
+	return db.Select("model_versions.*").Joins("JOIN (?) n ON n.model_id = model_versions.model_id AND n.version = model_versions.version", newest).
+		Order("model_versions.model_id, model_versions.version")
+}
+
+type versionKey struct{ model, version int64 }
+
+// loadVersions reads names, tags and aliases of versions, in the order of rows.
+func (s *Store) loadVersions(ctx context.Context, rows []versionRow) ([]registry.Version, error) {
+	versions := make([]registry.Version, len(rows))
+	at := make(map[versionKey]*registry.Version, len(rows))
+	var models []int64
+	for i, r := range rows {
+		versions[i] = registry.Version{
+			Version: strconv.FormatInt(r.Version, 10), Stage: registry.Stage(r.Stage), Description: r.Description, Source: r.Source,
+			RunID: r.RunID, ModelID: r.LoggedModelID, Status: statusReady, CreationTimestamp: r.CreationTime, LastUpdatedTimestamp: r.LastUpdateTime,
+		}
+		at[versionKey{r.ModelID, r.Version}] = &versions[i]
+		models = append(models, r.ModelID)
+	}
+	slices.Sort(models)
+	names := map[int64]string{}
+	err := inChunks(slices.Compact(models), func(part []int64) error {
+		db := s.db.WithContext(ctx)
+		of := db.Where("model_id IN ?", part).Session(&gorm.Session{})
+		return sqlstore.Translate(errors.Join(
+			each(db.Where("id IN ?", part), func(r modelRow) { names[r.ID] = r.Name }),
+			each(of.Order("model_id, version, key"), func(r versionTagRow) {
+				if v := at[versionKey{r.ModelID, r.Version}]; v != nil {
+					v.Tags = append(v.Tags, experiment.Tag{Key: r.Key, Value: r.Value})
+				}
+			}),
+			each(of.Order("model_id, alias"), func(r aliasRow) {
+				if v := at[versionKey{r.ModelID, r.Version}]; v != nil {
+					v.Aliases = append(v.Aliases, r.Alias)
+				}
+			}),
+		), "model versions")
+	})
+	for i := range versions {
+		versions[i].Name = names[rows[i].ModelID]
+	}
+	return versions, err
+}
+
+func (s *Store) loadVersion(ctx context.Context, row versionRow) (*registry.Version, error) {
+	list, err := s.loadVersions(ctx, []versionRow{row})
+	if err != nil {
+		return nil, err
+	}
+	return &list[0], nil
+}
+
+// findBoth returns the rows of a version and its model. Codes: Invalid, NotFound.
+func findBoth(db *gorm.DB, name, version string) (modelRow, versionRow, error) {
+	model, err := findModel(db, name)
+	if apperror.CodeOf(err) == apperror.NotFound {
+		err = versionMissing(name, version)
+	}
+	if err != nil {
+		return model, versionRow{}, err
+	}
+	row, err := findVersion(db, model, version)
+	return model, row, err
+}
+
+// Version returns one.
+func (s *Store) Version(ctx context.Context, name, version string) (*registry.Version, error) {
+	_, row, err := findBoth(s.db.WithContext(ctx), name, version)
+	if err != nil {
+		return nil, err
+	}
+	return s.loadVersion(ctx, row)
+}
+
+// VersionByAlias returns the version that an alias names; latest names the newest one.
+func (s *Store) VersionByAlias(ctx context.Context, name, alias string) (*registry.Version, error) {
+	if err := registry.CheckAlias(alias, false); err != nil {
+		return nil, err
+	}
+	db := s.db.WithContext(ctx)
+	model, err := findModel(db, name)
+	if err != nil {
+		return nil, err
+	}
+	var row versionRow
+	if registry.IsLatest(alias) {
+		err = db.Where("model_id = ? AND stage <> ?", model.ID, stageDeleted).Order("version DESC").Take(&row).Error
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			return nil, apperror.Wrap(apperror.NotFound, err, "Latest version not found for model %s.", name)
+		}
+	} else {
+		err = db.Select("model_versions.*").Joins("JOIN model_aliases a ON a.model_id = model_versions.model_id AND a.version = model_versions.version").
+			Where("a.model_id = ? AND a.alias = ?", model.ID, alias).Take(&row).Error
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			return nil, apperror.Wrap(apperror.Invalid, err, "Registered model alias %s not found.", alias)
+		}
+	}
+	if err != nil {
+		return nil, sqlstore.Translate(err, "alias "+alias)
+	}
+	return s.loadVersion(ctx, row)
+}
+
+// LatestVersions returns the newest version of each stage asked for; of every stage if none is.
+func (s *Store) LatestVersions(ctx context.Context, name string, stages []registry.Stage) ([]registry.Version, error) {
+	wanted := registry.Stages()
+	if len(stages) > 0 {
+		wanted = nil
+	}
+	for _, text := range stages {
+		stage, err := registry.ParseStage(string(text))
+		if err != nil {
+			return nil, err
+		}
+		wanted = append(wanted, stage)
+	}
+	model, err := s.Model(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var out []registry.Version
+	for _, v := range model.LatestVersions {
+		if slices.Contains(wanted, v.Stage) {
+			out = append(out, v)
+		}
+	}
+	return out, nil
+}
+
+// UpdateVersion changes the description.
+func (s *Store) UpdateVersion(ctx context.Context, name, version, description string) (*registry.Version, error) {
+	return s.changeVersion(ctx, name, version, func(tx *gorm.DB, row versionRow, now int64) error {
+		return versionOf(tx, row).Updates(map[string]any{"description": description, "last_update_time": now}).Error
+	})
+}
+
+func versionOf(tx *gorm.DB, row versionRow) *gorm.DB {
+	return tx.Model(&versionRow{}).Where("model_id = ? AND version = ?", row.ModelID, row.Version)
+}
+
+// changeVersion runs change on a version that exists, in one transaction, and returns the version as it is then.
+func (s *Store) changeVersion(ctx context.Context, name, version string, change func(tx *gorm.DB, row versionRow, now int64) error) (*registry.Version, error) {
+	err := s.inTx(ctx, func(tx *gorm.DB, now int64) error {
+		_, row, err := findBoth(tx, name, version)
+		if err != nil {
+			return err
+		}
+		return sqlstore.Translate(change(tx, row, now), "version "+version+" of "+name)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.Version(ctx, name, version)
+}
+
+// TransitionStage moves a version; archiveExisting archives the other versions of the target stage, in the same transaction.
+func (s *Store) TransitionStage(ctx context.Context, name, version string, to registry.Stage, archiveExisting bool) (*registry.Version, error) {
+	to, err := registry.ParseStage(string(to))
+	if err != nil {
+		return nil, err
+	}
+	if archiveExisting && to != registry.Staging && to != registry.Production {
+		return nil, apperror.New(apperror.Invalid, "Model version transition cannot archive existing model versions because '%s' is not an "+
+			"Active stage. Valid stages are ['Staging', 'Production']", to)
+	}
+	return s.changeVersion(ctx, name, version, func(tx *gorm.DB, row versionRow, now int64) error {
+		if archiveExisting {
+			err := tx.Model(&versionRow{}).Where("model_id = ? AND version <> ? AND stage = ?", row.ModelID, row.Version, string(to)).
+				Updates(map[string]any{"stage": string(registry.Archived), "last_update_time": now}).Error
+			if err != nil {
+				return err
+			}
+		}
+		if err := versionOf(tx, row).Updates(map[string]any{"stage": string(to), "last_update_time": now}).Error; err != nil {
+			return err
+		}
+		return tx.Model(&modelRow{}).Where("id = ?", row.ModelID).Update("last_update_time", now).Error
+	})
+}
+
+// DeleteVersion removes a version. Its row stays, redacted, so that the number is not given again.
+func (s *Store) DeleteVersion(ctx context.Context, name, version string) error {
+	return s.inTx(ctx, func(tx *gorm.DB, now int64) error {
+		_, row, err := findBoth(tx, name, version)
+		if err != nil {
+			return err
+		}
+		of := tx.Where("model_id = ? AND version = ?", row.ModelID, row.Version).Session(&gorm.Session{})
+		err = errors.Join(
+			of.Delete(&aliasRow{}).Error,
+			of.Delete(&versionTagRow{}).Error,
+			versionOf(tx, row).Updates(map[string]any{
+				"stage": stageDeleted, "source": redacted, "storage_location": redacted, "run_id": "", "logged_model_id": "",
+				"description": "", "last_update_time": now,
+			}).Error,
+			tx.Model(&modelRow{}).Where("id = ?", row.ModelID).Update("last_update_time", now).Error,
+		)
+		return sqlstore.Translate(err, "version "+version+" of "+name)
+	})
+}
+
+// DownloadURI returns where the version's files are.
+func (s *Store) DownloadURI(ctx context.Context, name, version string) (string, error) {
+	_, row, err := findBoth(s.db.WithContext(ctx), name, version)
+	return row.StorageLocation, err
+}
+
+// SetVersionTag sets or replaces a tag.
+func (s *Store) SetVersionTag(ctx context.Context, name, version string, t experiment.Tag) error {
+	if err := registry.CheckTag(t); err != nil {
+		return err
+	}
+	_, err := s.changeVersion(ctx, name, version, func(tx *gorm.DB, row versionRow, _ int64) error {
+		return setVersionTags(tx, row, []experiment.Tag{t})
+	})
+	return err
+}
+
+func setVersionTags(tx *gorm.DB, v versionRow, tags []experiment.Tag) error {
+	rows := make([]versionTagRow, 0, len(tags))
+	for _, t := range lastTags(tags) {
+		rows = append(rows, versionTagRow{v.ModelID, v.Version, t.Key, t.Value})
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return tx.Clauses(upsert("model_id", "version", "key")).CreateInBatches(rows, chunk).Error
+}
+
+// DeleteVersionTag removes a tag and is content if it is missing.
+func (s *Store) DeleteVersionTag(ctx context.Context, name, version, key string) error {
+	if err := experiment.CheckKey("key", key); err != nil {
+		return err
+	}
+	_, err := s.changeVersion(ctx, name, version, func(tx *gorm.DB, row versionRow, _ int64) error {
+		return tx.Where("model_id = ? AND version = ? AND key = ?", row.ModelID, row.Version, key).Delete(&versionTagRow{}).Error
+	})
+	return err
+}
+
+// SearchVersions returns one page, the last changed first unless ordered otherwise.
+func (s *Store) SearchVersions(ctx context.Context, q experiment.Search) (experiment.Page[registry.Version], error) {
+	var page experiment.Page[registry.Version]
+	w, err := window(q.PageRequest, 10_000, 200_000)
+	if err != nil {
+		return page, err
+	}
+	query, err := s.searchQuery(ctx, versionsTarget, filter.Versions(), q)
+	if err != nil {
+		return page, err
+	}
+	if len(q.OrderBy) == 0 {
+		query = query.Order("model_versions.last_update_time DESC")
+	}
+	var rows []versionRow
+	err = query.Where("model_versions.stage <> ?", stageDeleted).Order("registered_models.name").Order("model_versions.version DESC").
+		Offset(w.offset).Limit(w.limit + 1).Find(&rows).Error
+	if err != nil {
+		return page, sqlstore.Translate(err, "model versions")
+	}
+	rows, page.NextPageToken = cut(rows, w)
+	page.Items, err = s.loadVersions(ctx, rows)
+	return page, err
+}
