@@ -1,0 +1,124 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"tasador/pkg/dag"
+	"tasador/pkg/sqlstore/dagrunstore"
+)
+
+// adopt queues again what was running when the process before this one ended. We hold the lock, so nobody runs it any more.
+func (e *Engine) adopt(ctx context.Context) error {
+	for id := range e.plans {
+		left, err := e.store.Running(ctx, id, time.Time{})
+		if err != nil {
+			return err
+		}
+		for _, c := range left {
+			why := fmt.Sprintf("The process that ran this try ended before the task did; the task goes on as try %d, which uses up no retry.", c.Try+1)
+			if err := e.requeue(ctx, c, why); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// requeue queues a lost or given-up try again. Its job is inserted by the next look at the rows.
+func (e *Engine) requeue(ctx context.Context, c dagrunstore.Claim, why string) error {
+	_, ok, err := e.store.Requeue(ctx, c, why, e.now())
+	if ok {
+		e.opts.Log.WarnContext(ctx, why, "task_id", c.TaskID, "try", c.Try)
+	}
+	return err
+}
+
+// control looks at the rows whenever something happened, a retry is due, or the reconcile interval has passed, until ctx ends.
+func (e *Engine) control(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.wake:
+		case <-timer.C:
+		}
+		e.lastTick.Store(e.now().UnixMicro())
+		wait := e.opts.Reconcile
+		for id, plan := range e.plans {
+			due, err := e.look(ctx, id, plan)
+			if err != nil && ctx.Err() == nil {
+				e.opts.Log.ErrorContext(ctx, "cannot look after the runs; trying again", "dag_id", id, "error", err)
+			}
+			if !due.IsZero() {
+				wait = min(wait, max(due.Sub(e.now()), time.Millisecond))
+			}
+		}
+		timer.Reset(wait)
+	}
+}
+
+// look takes back what was lost, plans the runs under way, starts queued ones, and gives every queued try its job. It returns when the next retry is due.
+func (e *Engine) look(ctx context.Context, id string, plan *dag.Plan) (due time.Time, err error) {
+	lost, err := e.store.Running(ctx, id, e.now())
+	if err != nil {
+		return due, err
+	}
+	for _, c := range lost {
+		why := fmt.Sprintf("The lease of this try ran out; the task goes on as try %d, which uses up no retry.", c.Try+1)
+		if err := e.requeue(ctx, c, why); err != nil {
+			return due, err
+		}
+	}
+	active, err := e.store.ActiveRuns(ctx, id)
+	if err != nil {
+		return due, err
+	}
+	for _, key := range active {
+		p, err := e.store.Advance(ctx, plan, key, e.now())
+		if err != nil {
+			return due, err
+		}
+		due = earlier(due, e.planned(p))
+	}
+	for {
+		p, started, err := e.store.StartRun(ctx, plan, e.opts.MaxActive, e.now())
+		if err != nil {
+			return due, err
+		}
+		if !started {
+			break
+		}
+		e.opts.Log.InfoContext(ctx, "DAG run started", "dag_id", id, "dag_run_id", p.Run.ID)
+		due = earlier(due, e.planned(p))
+	}
+	queued, err := e.store.Queued(ctx, id, e.now())
+	if err != nil {
+		return due, err
+	}
+	for _, job := range queued {
+		if err := e.jobs.insert(ctx, job, e.epoch); err != nil {
+			return due, fmt.Errorf("inserting a job: %w", err)
+		}
+	}
+	return due, nil
+}
+
+// planned reports the end of a run, and returns when its next retry is due.
+func (e *Engine) planned(p dagrunstore.Progress) time.Time {
+	if p.Ended {
+		e.opts.Observer.RunEnded(p.Run.DAGID, p.Run.State, p.Run.EndedAt.Sub(p.Run.StartedAt))
+		e.opts.Log.Info("DAG run ended", "dag_id", p.Run.DAGID, "dag_run_id", p.Run.ID, "state", p.Run.State, "took", p.Run.EndedAt.Sub(p.Run.StartedAt))
+	}
+	return p.Wakeup
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,206 @@
+// Package dispatch runs the tasks of DAG runs so that a kill at any moment loses nothing and doubles nothing.
+//
+// The rows of dagrunstore are the truth. River only carries jobs, each of which says "try n of this task instance is queued", in an SQLite file of
+// its own. A state is committed first, then its job is inserted; whoever gets the job claims the try with a guarded UPDATE, which gives it a fence and a
+// lease that it renews while the task runs. A job that is lost is inserted again from the rows, and one that comes twice finds its try claimed.
+//
+// One process at a time runs the tasks of a pipeline database (a lock file sees to it), so at its start whatever is still running was left by a dead one
+// and is taken over at once; while it lives, a lease that runs out is what shows that a task was lost. A try that was lost, or handed back at a stop, is
+// queued again as a new try that uses up none of the task's retries: retries are for tasks that fail, not for servers that stop.
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/dag"
+	"tasador/pkg/sqlstore/dagrunstore"
+)
+
+// Observer is told what ended, for metrics.
+type Observer interface {
+	TaskEnded(dagID, taskID string, state dag.TaskState, took time.Duration)
+	RunEnded(dagID string, state dag.RunState, took time.Duration)
+}
+
+// Options say what to run and how. Store, Plans, JobsFile, LockFile and Log are required; zero durations have defaults.
+type Options struct {
+	Store     *dagrunstore.Store
+	Plans     []*dag.Plan
+	JobsFile  string // SQLite file of River
+	LockFile  string
+	Log       *slog.Logger
+	Observer  Observer
+	MaxActive int           // DAG runs of one DAG at the same time; default 1
+	Workers   int           // tasks at the same time; default 16
+	Lease     time.Duration // how long a claim holds without being renewed; default 30 s. It is renewed every fifth of it
+	Reconcile time.Duration // how often rows and jobs are compared when nothing happens; default 2 s
+	Grace     time.Duration // how long tasks may go on after a stop was asked for, before they are cancelled; default 5 s
+	Linger    time.Duration // how long tasks may take to return once cancelled; default 15 s
+	Now       func() time.Time
+}
+
+func (o *Options) setDefaults() {
+	duration := func(d *time.Duration, value time.Duration) {
+		if *d == 0 {
+			*d = value
+		}
+	}
+	duration(&o.Lease, 30*time.Second)
+	duration(&o.Reconcile, 2*time.Second)
+	duration(&o.Grace, 5*time.Second)
+	duration(&o.Linger, 15*time.Second)
+	if o.MaxActive == 0 {
+		o.MaxActive = 1
+	}
+	if o.Workers == 0 {
+		o.Workers = 16
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Observer == nil {
+		o.Observer = nobody{}
+	}
+}
+
+type nobody struct{}
+
+func (nobody) TaskEnded(string, string, dag.TaskState, time.Duration) {}
+func (nobody) RunEnded(string, dag.RunState, time.Duration)           {}
+
+// Engine runs tasks. It is a lifecycle.Service that can run once.
+type Engine struct {
+	opts  Options
+	plans map[string]*dag.Plan
+	store *dagrunstore.Store
+	lock  *dagrunstore.Lock
+	jobs  *jobs
+	epoch int64 // tells the jobs of this process from those of dead ones
+
+	wake     chan struct{}
+	lastTick atomic.Int64 // µs
+	stopping atomic.Bool
+	tasks    context.Context // of all tasks; ends when a stop cancels them
+	cancel   context.CancelFunc
+}
+
+// Open takes the lock and opens River's file. Run, which must follow, lets go of both. Codes: FailedPrecondition if another process runs
+// the tasks of this database.
+func Open(ctx context.Context, opts Options) (*Engine, error) {
+	opts.setDefaults()
+	e := &Engine{opts: opts, store: opts.Store, plans: map[string]*dag.Plan{}, wake: make(chan struct{}, 1)}
+	for _, p := range opts.Plans {
+		id := p.Definition().ID
+		if e.plans[id] != nil {
+			return nil, apperror.New(apperror.Invalid, "there are two DAGs named %s", id)
+		}
+		e.plans[id] = p
+	}
+	lock, err := dagrunstore.Acquire(ctx, opts.LockFile)
+	if err != nil {
+		return nil, err
+	}
+	e.lock = lock
+	if err := e.prepare(ctx); err != nil {
+		return nil, errors.Join(err, lock.Release())
+	}
+	// Tasks outlive the end of Run's context: a stop gives them time.
+	e.tasks, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	return e, nil
+}
+
+func (e *Engine) prepare(ctx context.Context) error {
+	for id := range e.plans {
+		if err := e.store.EnsureDAG(ctx, id); err != nil {
+			return err
+		}
+	}
+	var err error
+	if e.epoch, err = e.store.NextFence(ctx); err != nil {
+		return err
+	}
+	e.jobs, err = openJobs(ctx, e.opts.JobsFile, e.opts.Workers, e.opts.Log, e.perform)
+	return err
+}
+
+// Run takes over what a dead process left, then runs tasks until ctx ends. Tasks that are running then get the grace to finish; those that do not are cancelled
+// and handed back, queued.
+func (e *Engine) Run(ctx context.Context, ready func()) error {
+	defer e.cancel()
+	err := e.work(ctx, ready)
+	return errors.Join(err, e.jobs.close(), e.lock.Release())
+}
+
+func (e *Engine) work(ctx context.Context, ready func()) error {
+	if err := e.adopt(ctx); err != nil {
+		return fmt.Errorf("taking over the tasks of the process before: %w", err)
+	}
+	if err := e.jobs.start(); err != nil {
+		return err
+	}
+	ready()
+	e.control(ctx)
+	return e.drain()
+}
+
+// drain stops claiming at once and waits for the tasks under way.
+func (e *Engine) drain() error {
+	e.stopping.Store(true)
+	stopped := make(chan error, 1)
+	limit, cancel := context.WithTimeout(context.WithoutCancel(e.tasks), e.opts.Grace+e.opts.Linger)
+	defer cancel()
+	go func() { stopped <- e.jobs.stop(limit) }()
+	grace := time.NewTimer(e.opts.Grace)
+	defer grace.Stop()
+	select {
+	case err := <-stopped:
+		return err
+	case <-grace.C:
+		e.cancel()
+	}
+	if err := <-stopped; err != nil {
+		return fmt.Errorf("some tasks did not return within %s of being cancelled; they will be run again at the next start: %w", e.opts.Linger, err)
+	}
+	return nil
+}
+
+// Trigger stores a run in state queued and sees to it that it starts when its turn comes. Codes: those of dagrunstore.Store.Trigger.
+func (e *Engine) Trigger(ctx context.Context, dagID string, n dagrunstore.NewRun) (dagrunstore.Run, error) {
+	plan, ok := e.plans[dagID]
+	if !ok {
+		return dagrunstore.Run{}, apperror.New(apperror.NotFound, "the DAG %s does not exist", dagID)
+	}
+	run, err := e.store.Trigger(ctx, plan, n, e.now())
+	if err == nil {
+		e.Wake()
+	}
+	return run, err
+}
+
+// SetPaused pauses a DAG or lets it go on. A paused DAG starts no run and queues no task; tasks that are running go on. Codes: NotFound.
+func (e *Engine) SetPaused(ctx context.Context, dagID string, paused bool) error {
+	if err := e.store.SetPaused(ctx, dagID, paused); err != nil {
+		return err
+	}
+	e.Wake()
+	return nil
+}
+
+// Wake makes the engine look at the rows now.
+func (e *Engine) Wake() {
+	select {
+	case e.wake <- struct{}{}:
+	default: // it is about to look anyway
+	}
+}
+
+// LastTick returns when the engine last looked at the rows.
+func (e *Engine) LastTick() time.Time { return time.UnixMicro(e.lastTick.Load()).UTC() }
+
+func (e *Engine) now() time.Time { return e.opts.Now().UTC().Truncate(time.Microsecond) }
