@@ -205,14 +205,19 @@ func (w *watched) Read(p []byte) (int, error) {
 
 // looksLikeJSON looks at the first byte that is not white space, so that a web page is called by its name.
 func (ex *exchange) looksLikeJSON(body *bufio.Reader) error {
-	ahead, err := body.Peek(512)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return ex.broken(int64(len(ahead)), err)
+	if _, err := body.Peek(1); err != nil && !errors.Is(err, io.EOF) {
+		return ex.broken(0, err)
+	}
+	ahead, err := body.Peek(body.Buffered()) // what came first, without waiting for more
+	if err != nil {
+		return ex.broken(0, err)
 	}
 	start := bytes.TrimLeft(ahead, " \t\r\n")
 	switch {
-	case len(start) == 0:
+	case len(ahead) == 0:
 		return apperror.New(apperror.Invalid, "the data API at %s answered with nothing instead of JSON; check --source.uri", ex.url)
+	case len(start) == 0:
+		return nil // white space says nothing yet; reading the payload will
 	case start[0] == '{' || start[0] == '[':
 		return nil
 	case start[0] == '<':
