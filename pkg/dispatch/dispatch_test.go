@@ -303,7 +303,9 @@ func TestStopHandsBackAndTheNextProcessGoesOn(t *testing.T) {
 func TestRetryThatIsDueSurvivesARestart(t *testing.T) {
 	dir := t.TempDir()
 	s := store(t, dir)
-	failing := task("t", func(context.Context, *dag.TaskContext) (dag.Result, error) { return dag.Result{}, errors.New("not yet") })
+	failing := task("t", func(context.Context, *dag.TaskContext) (dag.Result, error) {
+		return dag.Result{}, errors.New("not yet")
+	})
 	failing.Retries, failing.RetryDelay = 1, time.Hour
 	now := time.Now()
 	opts := options(dir, s, plan(t, failing))
