@@ -69,6 +69,10 @@ $(GOLANGCI_LINT):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv $(TOOLS)/golangci-lint $@
 
+.PHONY: docs
+docs: build ## write docs/settings.md from the settings
+	mkdir -p docs && bin/tasador config reference > docs/settings.md
+
 .PHONY: fmt
 fmt: ## format the code
 	gofmt -w main.go roles pkg web migrations

@@ -140,3 +140,9 @@ func TestConfigPrintShowsWhatHoldsAndMasksPasswords(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(r.out), 0o600))
 	require.Equal(t, r.out, tasador(t, "config", "print", "--config", file).out, "what is printed can be read back")
 }
+
+func TestReferenceOfSettingsIsUpToDate(t *testing.T) {
+	written, err := os.ReadFile("../../docs/settings.md")
+	require.NoError(t, err)
+	require.Equal(t, string(written), tasador(t, "config", "reference").out, "write it again with make docs")
+}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -50,7 +51,21 @@ func (r *runCommand) printAddresses(roles []string, io IO) {
 
 // configCommand shows the settings.
 type configCommand struct {
-	Print configPrint `cmd:"" help:"Print every key with its value in force, as a configuration file would have it; passwords are masked."`
+	Print     configPrint     `cmd:"" help:"Print every key with its value in force, as a configuration file would have it; passwords are masked."`
+	Reference configReference `cmd:"" help:"Print the reference of all settings as Markdown."`
+}
+
+// configReference writes docs/settings.md.
+type configReference struct{}
+
+// Run prints the reference of the flags of run, which are all settings.
+func (configReference) Run(kctx *kong.Context, io IO) error {
+	for _, command := range kctx.Model.Children {
+		if command.Name == "run" {
+			return config.WriteReference(io.Out, command.Flags)
+		}
+	}
+	return errors.New("there is no command run")
 }
 
 type configPrint struct {

@@ -1,0 +1,190 @@
+// Package predictionstore keeps every prediction that serving answered, before it is answered. Requests that arrive together are
+// committed together.
+package predictionstore
+
+import (
+	"context"
+	"database/sql"
+	"log/slog"
+	"time"
+
+	"gorm.io/gorm"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/property"
+	"tasador/pkg/sqlstore"
+)
+
+// migrationsName is the folder of migrations.
+const migrationsName = "prediction"
+
+// maxGroup is how many predictions one transaction takes; 20 values each stay below every dialect's limit of parameters.
+const maxGroup = 100
+
+// Record is one answered prediction.
+type Record struct {
+	RequestID    string
+	PredictedAt  time.Time
+	ModelName    string
+	ModelVersion string
+	ModelRunID   string
+	AsOf         time.Time
+	Prediction   float64 // dollars
+	Listing      property.Listing
+}
+
+// Store keeps predictions. It is safe for concurrent use.
+type Store struct {
+	db    *gorm.DB
+	queue chan *pending
+	stop  chan struct{}
+	done  chan struct{}
+}
+
+// pending is a record on its way; its outcome is sent once.
+type pending struct {
+	row     row
+	outcome chan error
+}
+
+// Open opens the database that url names and brings its schema up to date. Codes: as sqlstore.Open and sqlstore.Migrate.
+func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
+	db, err := sqlstore.Open(ctx, url, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := sqlstore.Migrate(ctx, db, migrationsName); err != nil {
+		_ = sqlstore.Close(db) // the first error says more
+		return nil, err
+	}
+	s := &Store{db: db, queue: make(chan *pending, maxGroup), stop: make(chan struct{}), done: make(chan struct{})}
+	go s.write()
+	return s, nil
+}
+
+// Close commits what is on its way and closes the database. Nothing may be recorded after it.
+func (s *Store) Close() error {
+	close(s.stop)
+	<-s.done
+	return sqlstore.Close(s.db)
+}
+
+// Record stores a prediction and returns once it is committed. If ctx ends before, it may be stored all the same.
+// Codes: Unavailable if it cannot be stored.
+func (s *Store) Record(ctx context.Context, r Record) error {
+	p := &pending{row: rowOf(r), outcome: make(chan error, 1)}
+	var err error
+	select {
+	case s.queue <- p:
+		select {
+		case err = <-p.outcome:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-s.stop:
+		err = sql.ErrConnDone
+	}
+	if err != nil {
+		return unrecorded(err)
+	}
+	return nil
+}
+
+func unrecorded(err error) error {
+	return apperror.Wrap(apperror.Unavailable, err, "the prediction cannot be recorded, so it is not given; check that the predictions database is writable and not full")
+}
+
+// write commits groups of what is queued until the store is closed.
+func (s *Store) write() {
+	defer close(s.done)
+	for {
+		select {
+		case first := <-s.queue:
+			s.commit(s.group(first))
+		case <-s.stop:
+			for {
+				select {
+				case last := <-s.queue:
+					s.commit(s.group(last))
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+// group takes what is queued right now.
+func (s *Store) group(first *pending) []*pending {
+	group := []*pending{first}
+	for len(group) < maxGroup {
+		select {
+		case next := <-s.queue:
+			group = append(group, next)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// commitTimeout bounds one transaction, whoever waits for it.
+const commitTimeout = 10 * time.Second
+
+func (s *Store) commit(group []*pending) {
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	defer cancel()
+	rows := make([]row, len(group))
+	for i, p := range group {
+		rows[i] = p.row
+	}
+	// One statement is one transaction.
+	err := s.db.WithContext(ctx).Create(&rows).Error
+	for _, p := range group {
+		p.outcome <- err
+	}
+}
+
+// Ping reports whether predictions can be stored. Codes: Unavailable.
+func (s *Store) Ping(ctx context.Context) error {
+	pool, err := sqlstore.Pool(s.db)
+	if err != nil {
+		return err
+	}
+	// Transactions of this database begin with the write lock, so a read-only one fails here.
+	tx, err := pool.BeginTx(ctx, nil)
+	if err == nil {
+		err = tx.Rollback()
+	}
+	if err != nil {
+		return apperror.Wrap(apperror.Unavailable, err, "the predictions database cannot be written")
+	}
+	return nil
+}
+
+// ByRequest returns the predictions of a request, oldest first.
+func (s *Store) ByRequest(ctx context.Context, requestID string) ([]Record, error) {
+	var rows []row
+	err := s.db.WithContext(ctx).Where("request_id = ?", requestID).Order("id").Find(&rows).Error
+	if err != nil {
+		return nil, sqlstore.Translate(err, "the predictions of request "+requestID)
+	}
+	records := make([]Record, 0, len(rows))
+	for _, r := range rows {
+		record, err := r.record()
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, record)
+	}
+	return records, nil
+}
+
+// Count returns how many predictions are stored.
+func (s *Store) Count(ctx context.Context) (int64, error) {
+	var n int64
+	err := s.db.WithContext(ctx).Model(&row{}).Count(&n).Error
+	return n, sqlstore.Translate(err, "the number of predictions")
+}

@@ -1,0 +1,140 @@
+package predictionstore_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/property"
+	"tasador/pkg/sqlstore"
+	"tasador/pkg/sqlstore/predictionstore"
+)
+
+func open(t *testing.T, file string) *predictionstore.Store {
+	t.Helper()
+	s, err := predictionstore.Open(t.Context(), "sqlite:"+file, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	return s
+}
+
+func record(id string) predictionstore.Record {
+	return predictionstore.Record{
+		RequestID:    id,
+		PredictedAt:  time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC),
+		ModelName:    "RealtorPriceModel",
+		ModelVersion: "3",
+		ModelRunID:   "abc",
+		AsOf:         time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		Prediction:   245706.06,
+		Listing: property.Listing{
+			BrokeredBy: 74802, Status: property.NewText("for_sale"), Price: 394900, Bed: 3, Bath: 2, AcreLot: 1.17, Street: 1589662,
+			City: property.NewText("Crossville"), State: property.NewText(""), ZipCode: property.NewText("00601"), HouseSize: 2056,
+			PrevSoldDate: property.NewText("2021-12-01"),
+		},
+	}
+}
+
+func TestARecordIsReadBackAfterARestart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "new", "predictions.db")
+	s := open(t, file)
+	require.NoError(t, s.Record(t.Context(), record("one")))
+	require.NoError(t, s.Close())
+
+	s = open(t, file)
+	defer func() { require.NoError(t, s.Close()) }()
+	got, err := s.ByRequest(t.Context(), "one")
+	require.NoError(t, err)
+	require.Equal(t, []predictionstore.Record{record("one")}, got)
+}
+
+func TestWhatWasLeftOutIsNull(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "predictions.db")
+	s := open(t, file)
+	r := record("one")
+	r.Listing = property.Listing{
+		BrokeredBy: property.Null(), Price: property.Null(), Street: property.Null(),
+		Status: property.NewText("sold"), Bed: 0, Bath: 1, AcreLot: 1, HouseSize: 1,
+	}
+	require.NoError(t, s.Record(t.Context(), r))
+	require.NoError(t, s.Close())
+
+	db, err := sqlstore.Open(t.Context(), "sqlite:"+file, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, sqlstore.Close(db)) }()
+	pool, err := sqlstore.Pool(db)
+	require.NoError(t, err)
+	var missing, bed int
+	require.NoError(t, pool.QueryRowContext(t.Context(), `SELECT (brokered_by IS NULL) + (price IS NULL) + (street IS NULL) +
+		(city IS NULL) + (state IS NULL) + (zip_code IS NULL) + (prev_sold_date IS NULL), bed FROM predictions`).Scan(&missing, &bed))
+	require.Equal(t, 7, missing)
+	require.Zero(t, bed, "a bed count of 0 is a number")
+}
+
+func TestConcurrentRecordsAreAllStored(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "predictions.db"))
+	var wg sync.WaitGroup
+	errs := make([]error, 400)
+	for i := range errs {
+		wg.Go(func() { errs[i] = s.Record(context.Background(), record(fmt.Sprint("r", i))) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+	n, err := s.Count(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, len(errs), n)
+	for i := range errs {
+		got, err := s.ByRequest(t.Context(), fmt.Sprint("r", i))
+		require.NoError(t, err)
+		require.Len(t, got, 1)
+	}
+	require.NoError(t, s.Close())
+	require.Error(t, s.Record(t.Context(), record("late")))
+}
+
+func TestADatabaseThatCannotBeWrittenSaysSo(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "predictions.db")
+	s := open(t, file)
+	require.NoError(t, s.Ping(t.Context()))
+
+	// Whoever holds the write lock of another connection keeps everybody else from writing.
+	db, err := sqlstore.Open(t.Context(), "sqlite:"+file, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	pool, err := sqlstore.Pool(db)
+	require.NoError(t, err)
+	tx, err := pool.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err = s.Ping(ctx)
+	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
+	err = s.Record(ctx, record("blocked"))
+	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
+	require.Contains(t, apperror.MessageOf(err), "cannot be recorded")
+	require.NoError(t, tx.Rollback())
+
+	// Without its table nothing can be stored either.
+	_, err = pool.ExecContext(t.Context(), "DROP TABLE predictions")
+	require.NoError(t, err)
+	err = s.Record(t.Context(), record("no table"))
+	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
+	require.NoError(t, sqlstore.Close(db))
+	require.NoError(t, s.Close())
+}
+
+func TestOpenNamesAWrongDatabase(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "predictions.db")
+	require.NoError(t, os.WriteFile(file, []byte("this is no database, although it is long enough to be looked at as one"), 0o600))
+	_, err := predictionstore.Open(t.Context(), "sqlite:"+file, slog.New(slog.DiscardHandler))
+	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
+	require.Contains(t, apperror.MessageOf(err), file)
+}
