@@ -1,0 +1,36 @@
+package pricemodel
+
+import (
+	"context"
+
+	"tasador/pkg/dag"
+	"tasador/pkg/dataset"
+)
+
+// split shuffles all rows into train, validation and test.
+func (d Deps) split(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
+	rows, err := d.data.Split(ctx, claimOf(tc), d.progress(ctx, tc, "rows split"))
+	if err != nil {
+		return dag.Result{}, err
+	}
+	logRows(ctx, tc, "splits in place", rows)
+	return dag.Done(), nil
+}
+
+// preprocess encodes the splits as of the DAG run's instant.
+func (d Deps) preprocess(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
+	asOf, err := asOfOf(tc.Run)
+	if err != nil {
+		return dag.Result{}, err
+	}
+	rows, err := d.data.Clean(ctx, claimOf(tc), asOf, d.progress(ctx, tc, "rows encoded"))
+	if err != nil {
+		return dag.Result{}, err
+	}
+	logRows(ctx, tc, "clean tables in place", rows)
+	return dag.Done(), nil
+}
+
+func logRows(ctx context.Context, tc *dag.TaskContext, message string, rows map[dataset.SplitName]int) {
+	tc.Log.InfoContext(ctx, message, "train", rows[dataset.Train], "validation", rows[dataset.Validation], "test", rows[dataset.Test])
+}

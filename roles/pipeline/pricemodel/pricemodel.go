@@ -1,0 +1,121 @@
+// Package pricemodel is the DAG realtor_price_model: listings are collected, judged, split and cleaned, a model is trained on them,
+// and it goes to production if it is better than every one before.
+//
+// Every task may be run again: it finds what an earlier try left (the kept payload, the batch, the runs and the model version with
+// the id of the DAG run) and goes on from there.
+package pricemodel
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+
+	"tasador/pkg/config"
+	"tasador/pkg/dag"
+	"tasador/pkg/dataset"
+	"tasador/pkg/listingapi"
+	"tasador/pkg/observability"
+	"tasador/pkg/sqlstore/datasetstore"
+	"tasador/pkg/trackingclient"
+)
+
+// ID is the id of the DAG.
+const ID = "realtor_price_model"
+
+// Experiment and Model are the names under which tracking keeps runs and versions.
+const (
+	Experiment = "Realtor_Price_Experiment"
+	Model      = "RealtorPriceModel"
+)
+
+// The tasks.
+const (
+	taskExtract       = "extract_data"
+	taskBranch        = "branch_on_exhaustion"
+	taskReset         = "reset_data"
+	taskEndAfterReset = "end_after_reset"
+	taskDecide        = "decide_to_train"
+	taskSplit         = dataset.DecisionTrain
+	taskPreprocess    = "preprocess_data"
+	taskTrain         = "train_and_register"
+	taskEndNoTrain    = dataset.DecisionNoTrain
+	taskEnd           = "end"
+)
+
+// Deps is what the tasks work with.
+type Deps struct {
+	data     *datasetstore.Store
+	source   *listingapi.Client
+	tracking Tracking
+	request  listingapi.Request // without its key
+	gate     dataset.Gate
+	schedule config.Schedule
+	payloads payloads
+	workDir  string // temporary files; emptied at the start
+	producer string // version of tasador, written into models
+}
+
+// NewDeps opens the databases of listings and prepares the clients of the data API and of tracking, which are not called yet.
+// Codes: Invalid for a database URL that is not understood, Unavailable when a database or the data folder cannot be used.
+func NewDeps(ctx context.Context, cfg *config.Config, log *slog.Logger) (Deps, error) {
+	d := Deps{
+		source:   listingapi.New(cfg.Source.URI, listingapi.Options{}),
+		tracking: trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Log: log}),
+		request:  listingapi.Request{GroupNumber: cfg.Source.GroupNumber, Day: cfg.Source.Day},
+		gate:     dataset.Gate{Nullable: cfg.Gate.Nullable, MaxInvalidRatio: cfg.Gate.MaxInvalidRatio, MinNewRecords: cfg.Gate.MinNewRecords},
+		schedule: cfg.Schedule,
+		payloads: payloads{dir: filepath.Join(cfg.DataDir, "payloads")},
+		workDir:  filepath.Join(cfg.DataDir, "work"),
+		producer: observability.ReadBuild().Version,
+	}
+	var err error
+	d.data, err = datasetstore.Open(ctx, datasetstore.Options{RawURL: cfg.RawData.URL, CleanURL: cfg.CleanData.URL, SpillDir: d.workDir}, log)
+	if err != nil {
+		return Deps{}, err
+	}
+	if err := d.payloads.prepare(); err != nil {
+		return Deps{}, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// Close closes the databases.
+func (d Deps) Close() error { return d.data.Close() }
+
+// Ready reports whether the databases of listings answer. Tracking and the data API may be away for a while: tasks are tried again.
+func (d Deps) Ready(ctx context.Context) error { return d.data.Ready(ctx) }
+
+// Definition is the DAG.
+func Definition(d Deps) dag.Definition {
+	def := dag.Definition{
+		ID:          ID,
+		Description: "Collects listings, decides whether to train, trains a ridge model and promotes it if it is better.",
+		Owner:       d.schedule.Owner,
+		Tags:        d.schedule.Tags,
+		Tasks: []dag.Task{
+			{ID: taskExtract, Run: d.extract},
+			{ID: taskBranch, Upstream: []string{taskExtract}, Run: d.branch},
+			{ID: taskReset, Upstream: []string{taskBranch}, Run: d.reset},
+			{ID: taskEndAfterReset, Upstream: []string{taskReset}, Run: nothing},
+			{ID: taskDecide, Upstream: []string{taskBranch}, Run: d.decide},
+			{ID: taskSplit, Upstream: []string{taskDecide}, Run: d.split},
+			{ID: taskPreprocess, Upstream: []string{taskSplit}, Run: d.preprocess},
+			{ID: taskTrain, Upstream: []string{taskPreprocess}, Run: d.train},
+			{ID: taskEndNoTrain, Upstream: []string{taskDecide}, Run: nothing},
+			{ID: taskEnd, Upstream: []string{taskEndAfterReset, taskTrain, taskEndNoTrain}, TriggerRule: dag.NoneFailedMinOneSuccess, Run: nothing},
+		},
+	}
+	for i := range def.Tasks {
+		def.Tasks[i].Retries = d.schedule.Retries
+		def.Tasks[i].RetryDelay = d.schedule.RetryDelay
+	}
+	return def
+}
+
+func nothing(context.Context, *dag.TaskContext) (dag.Result, error) { return dag.Done(), nil }
+
+// claimOf is under which the task instance writes.
+func claimOf(tc *dag.TaskContext) datasetstore.Claim {
+	return datasetstore.Claim{DAGRunID: tc.Run.ID, TaskID: tc.TaskID, Fence: tc.Fence}
+}

@@ -1,0 +1,181 @@
+package pricemodel
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/dag"
+	"tasador/pkg/experiment"
+	"tasador/pkg/model"
+	"tasador/pkg/registry"
+)
+
+// loggedName is the name of the logged model.
+const loggedName = "model"
+
+// register logs the model with its files and makes it a version of the registered model.
+func (d Deps) register(ctx context.Context, tc *dag.TaskContext, run *experiment.Run, m *model.Model) (*registry.Version, error) {
+	logged, err := d.openLogged(ctx, tc, run)
+	if err != nil {
+		return nil, err
+	}
+	if logged.Status != experiment.ModelReady {
+		if err := d.upload(ctx, run, logged, m); err != nil {
+			return nil, err
+		}
+		if _, err := d.tracking.FinalizeLoggedModel(ctx, logged.ID, experiment.ModelReady); err != nil {
+			return nil, err
+		}
+		tc.Log.InfoContext(ctx, "model logged", "model", logged.ID)
+	}
+	_, err = d.tracking.CreateModel(ctx, Model, "", nil)
+	if err != nil && apperror.CodeOf(err) != apperror.AlreadyExists {
+		return nil, err
+	}
+	if err := d.data.Hold(ctx, claimOf(tc)); err != nil {
+		return nil, err
+	}
+	made, err := d.tracking.CreateVersion(ctx, registry.NewVersion{
+		Name: Model, Source: "models:/" + logged.ID, RunID: run.ID, ModelID: logged.ID,
+		Tags: []experiment.Tag{{Key: tagDAGRunID, Value: tc.Run.ID}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	first, err := d.findVersion(ctx, tc, run.ID)
+	if err != nil {
+		return nil, err
+	}
+	if first == nil {
+		first = made
+	}
+	tc.Log.InfoContext(ctx, "model registered", "name", Model, "version", first.Version)
+	return first, nil
+}
+
+// findVersion returns the first version of the registered model that the run made, or nil. Should there be several, because a try
+// was paused at the wrong moment, the others are archived.
+func (d Deps) findVersion(ctx context.Context, tc *dag.TaskContext, runID string) (*registry.Version, error) {
+	var found []registry.Version
+	q := experiment.Search{Filter: "run_id = '" + runID + "'"}
+	for more := true; more; more = q.PageToken != "" {
+		page, err := d.tracking.SearchVersions(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range page.Items {
+			if v.Name == Model {
+				found = append(found, v)
+			}
+		}
+		q.PageToken = page.NextPageToken
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	slices.SortFunc(found, func(a, b registry.Version) int { return cmp.Compare(number(a.Version), number(b.Version)) })
+	for _, extra := range found[1:] {
+		if extra.Stage == registry.Archived {
+			continue
+		}
+		tc.Log.WarnContext(ctx, "archiving a second version of the same DAG run", "version", extra.Version)
+		if _, err := d.tracking.TransitionStage(ctx, Model, extra.Version, registry.Archived, false); err != nil {
+			return nil, err
+		}
+	}
+	return &found[0], nil
+}
+
+func number(version string) int {
+	n, err := strconv.Atoi(version)
+	if err != nil {
+		return 0 // versions count from 1
+	}
+	return n
+}
+
+// openLogged returns the run's logged model, which is made if it is missing, and sees that the run names it.
+func (d Deps) openLogged(ctx context.Context, tc *dag.TaskContext, run *experiment.Run) (*experiment.LoggedModel, error) {
+	logged, err := d.findLogged(ctx, tc, run)
+	if err != nil {
+		return nil, err
+	}
+	if logged == nil {
+		logged, err = d.tracking.CreateLoggedModel(ctx, experiment.NewLoggedModel{
+			ExperimentID: run.ExperimentID, Name: loggedName, SourceRunID: run.ID,
+			Tags: []experiment.Tag{{Key: tagDAGRunID, Value: tc.Run.ID}},
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	named := slices.ContainsFunc(run.ModelOutputs, func(o experiment.ModelOutput) bool { return o.ModelID == logged.ID })
+	if named {
+		return logged, nil
+	}
+	return logged, d.tracking.LogOutputs(ctx, run.ID, []experiment.ModelOutput{{ModelID: logged.ID}})
+}
+
+func (d Deps) findLogged(ctx context.Context, tc *dag.TaskContext, run *experiment.Run) (*experiment.LoggedModel, error) {
+	value, err := literal(tc.Run.ID)
+	if err != nil {
+		return nil, err
+	}
+	q := experiment.RunSearch{ExperimentIDs: []string{run.ExperimentID}}
+	q.Filter = "tags.dag_run_id = " + value
+	page, err := d.tracking.SearchLoggedModels(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(page.Items, func(m experiment.LoggedModel) bool {
+		return m.SourceRunID == run.ID && m.Status != experiment.ModelUploadFailed
+	})
+	if i < 0 {
+		return nil, nil
+	}
+	return &page.Items[i], nil
+}
+
+// upload writes the model's folder and sends its files. The same model gives the same files, so a retry replaces what is there.
+func (d Deps) upload(ctx context.Context, run *experiment.Run, logged *experiment.LoggedModel, m *model.Model) error {
+	if err := os.MkdirAll(d.workDir, 0o750); err != nil {
+		return apperror.Wrap(apperror.Unavailable, err, "cannot make the folder %s; check that its parent is writable", d.workDir)
+	}
+	dir, err := os.MkdirTemp(d.workDir, "model-")
+	if err != nil {
+		return apperror.Wrap(apperror.Unavailable, err, "cannot write to the folder %s; check that it is writable and has space", d.workDir)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // the next start empties the folder
+	meta := model.Meta{
+		RunID: run.ID, ModelID: logged.ID, ArtifactPath: logged.ArtifactURI, Producer: d.producer,
+		CreatedAt: time.UnixMilli(logged.CreationTime).UTC(),
+	}
+	if err := model.WriteFolder(dir, m, meta); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return apperror.Wrap(apperror.Unavailable, err, "cannot read the folder %s", dir)
+	}
+	for _, e := range entries {
+		if err := d.put(ctx, logged.ArtifactURI, filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d Deps) put(ctx context.Context, artifactURI, file string) error {
+	f, err := os.Open(file) //nolint:gosec // a file that we have just written
+	if err != nil {
+		return apperror.Wrap(apperror.Unavailable, err, "cannot read %s", file)
+	}
+	defer func() { _ = f.Close() }() // only read
+	return d.tracking.PutArtifact(ctx, artifactURI, filepath.Base(file), f)
+}

@@ -1,0 +1,174 @@
+package pricemodel
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/dag"
+	"tasador/pkg/experiment"
+	"tasador/pkg/registry"
+)
+
+// Tracking is what the tasks need of the tracking server: calls that a stock MLflow server has, too.
+type Tracking interface {
+	experiment.Store
+	registry.Store
+	// PutArtifact stores a file under a folder of artifacts.
+	PutArtifact(ctx context.Context, artifactURI, name string, r io.Reader) error
+}
+
+// The tags that say to which DAG run something belongs.
+const (
+	tagDAGRunID      = "dag_run_id"
+	tagExecutionDate = "execution_date"
+	tagAsOf          = "as_of"
+)
+
+// experimentID returns the id of the experiment, which is made if it is missing.
+func (d Deps) experimentID(ctx context.Context) (string, error) {
+	e, err := d.tracking.ExperimentByName(ctx, Experiment)
+	if apperror.CodeOf(err) == apperror.NotFound {
+		id, err := d.tracking.CreateExperiment(ctx, experiment.NewExperiment{Name: Experiment})
+		if err == nil || apperror.CodeOf(err) != apperror.AlreadyExists {
+			return id, err
+		}
+		e, err = d.tracking.ExperimentByName(ctx, Experiment)
+		if err != nil {
+			return "", err
+		}
+		return e.ID, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if e.LifecycleStage == experiment.Deleted {
+		return "", apperror.New(apperror.FailedPrecondition, "the experiment %s is deleted; restore it in tracking", Experiment)
+	}
+	return e.ID, nil
+}
+
+// openRun returns the run of that name of the DAG run, which is made if it is missing. Should there be several, because a try was
+// paused at the wrong moment, the first one stays and the others are deleted.
+func (d Deps) openRun(ctx context.Context, tc *dag.TaskContext, name string) (*experiment.Run, error) {
+	experimentID, err := d.experimentID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	run, err := d.findRun(ctx, tc, experimentID, name)
+	if err != nil || run != nil {
+		return run, err
+	}
+	if err := d.data.Hold(ctx, claimOf(tc)); err != nil {
+		return nil, err
+	}
+	tags, err := d.runTags(tc.Run)
+	if err != nil {
+		return nil, err
+	}
+	made, err := d.tracking.CreateRun(ctx, experiment.NewRun{ExperimentID: experimentID, Name: name, UserID: d.schedule.Owner, Tags: tags})
+	if err != nil {
+		return nil, err
+	}
+	if run, err = d.findRun(ctx, tc, experimentID, name); err != nil {
+		return nil, err
+	}
+	if run == nil {
+		return made, nil
+	}
+	return run, nil
+}
+
+func (d Deps) runTags(run dag.Run) ([]experiment.Tag, error) {
+	asOf, err := asOfOf(run)
+	if err != nil {
+		return nil, err
+	}
+	return []experiment.Tag{
+		{Key: tagDAGRunID, Value: run.ID}, {Key: tagExecutionDate, Value: isoformat(run.LogicalDate)}, {Key: tagAsOf, Value: isoformat(asOf)},
+		{Key: experiment.TagSourceName, Value: ID}, {Key: experiment.TagSourceType, Value: "JOB"}, {Key: experiment.TagUser, Value: d.schedule.Owner},
+	}, nil
+}
+
+// findRun returns the DAG run's first run of that name, or nil, and deletes what else there is of it.
+func (d Deps) findRun(ctx context.Context, tc *dag.TaskContext, experimentID, name string) (*experiment.Run, error) {
+	value, err := literal(tc.Run.ID)
+	if err != nil {
+		return nil, err
+	}
+	var found []experiment.Run
+	err = d.eachRun(ctx, experimentID, "tags.dag_run_id = "+value, nil, func(run experiment.Run) bool {
+		if run.Name == name {
+			found = append(found, run)
+		}
+		return true
+	})
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	slices.SortFunc(found, func(a, b experiment.Run) int {
+		return cmp.Or(cmp.Compare(a.StartTime, b.StartTime), cmp.Compare(a.ID, b.ID))
+	})
+	for _, extra := range found[1:] {
+		tc.Log.WarnContext(ctx, "deleting a second run of the same DAG run", "run", extra.ID, "name", name)
+		if err := d.tracking.DeleteRun(ctx, extra.ID); err != nil {
+			return nil, err
+		}
+	}
+	return &found[0], nil
+}
+
+// eachRun calls each for the active runs of the experiment that match, page by page, until it returns false.
+func (d Deps) eachRun(ctx context.Context, experimentID, filter string, order []string, each func(experiment.Run) bool) error {
+	q := experiment.RunSearch{ExperimentIDs: []string{experimentID}}
+	q.Filter, q.OrderBy, q.View, q.MaxResults = filter, order, experiment.ActiveOnly, 100
+	for {
+		page, err := d.tracking.SearchRuns(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, run := range page.Items {
+			if !each(run) {
+				return nil
+			}
+		}
+		if q.PageToken = page.NextPageToken; q.PageToken == "" {
+			return nil
+		}
+	}
+}
+
+// literal quotes a text for MLflow's filter language, which has no escapes.
+func literal(s string) (string, error) {
+	for _, quote := range []string{"'", `"`} {
+		if !strings.Contains(s, quote) {
+			return quote + s + quote, nil
+		}
+	}
+	return "", apperror.New(apperror.Invalid, "the DAG run id %s holds both kinds of quotes, which tracking cannot search for; choose another id", s)
+}
+
+func (d Deps) finishRun(ctx context.Context, id string, status experiment.Status) error {
+	end := time.Now().UnixMilli()
+	_, err := d.tracking.UpdateRun(ctx, id, experiment.RunUpdate{Status: &status, EndTime: &end})
+	return err
+}
+
+// missingMetrics returns those metrics that the run does not have yet with the same value, dated now: a retry adds no points.
+func missingMetrics(run *experiment.Run, metrics []experiment.Metric, now time.Time) []experiment.Metric {
+	var out []experiment.Metric
+	for _, m := range metrics {
+		have, logged := run.Metric(m.Key)
+		if logged && (have == m.Value || math.IsNaN(have) && math.IsNaN(m.Value)) {
+			continue
+		}
+		m.Timestamp = now.UnixMilli()
+		out = append(out, m)
+	}
+	return out
+}
