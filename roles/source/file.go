@@ -101,7 +101,7 @@ func (f *file) index(ctx context.Context, in io.Reader, plan []listinggen.Batch)
 				break
 			}
 			if err != nil {
-				return apperror.New(apperror.Invalid, "--source.csv=%s cannot be read: %v", f.path, err)
+				return apperror.New(apperror.Invalid, "--source.csv=%s cannot be read: %v", f.path, pathCause(err))
 			}
 			if len(row) > len(f.columns) {
 				line, _ := r.FieldPos(0)
@@ -126,7 +126,7 @@ func (f *file) header(r *csv.Reader) error {
 		return apperror.New(apperror.Invalid, "--source.csv=%s is empty; its first line must name the columns", f.path)
 	}
 	if err != nil {
-		return apperror.New(apperror.Invalid, "--source.csv=%s cannot be read: %v", f.path, err)
+		return apperror.New(apperror.Invalid, "--source.csv=%s cannot be read: %v", f.path, pathCause(err))
 	}
 	f.columns = slices.Clone(head)
 	f.columns[0] = strings.TrimPrefix(f.columns[0], "\ufeff")
