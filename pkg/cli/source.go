@@ -56,7 +56,7 @@ func (g *SourceGenerate) Run(ctx context.Context, out IO) error {
 // writeOut puts what write writes in the place of a file, all or nothing. What is not a plain file, such as a pipe, is written to.
 func writeOut(path string, write func(io.Writer) error) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		f, err := os.OpenFile(path, os.O_WRONLY, 0) //nolint:gosec // the user names the file
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
 		if err != nil {
 			return err
 		}

@@ -149,8 +149,8 @@ type exchange struct {
 	status int
 	body   io.Reader
 	close  func()
-	parent context.Context //nolint:containedctx // tells the caller's end from our own
-	ctx    context.Context //nolint:containedctx // carries the cause of our own
+	parent context.Context // tells the caller's end from our own
+	ctx    context.Context // carries the cause of our own
 }
 
 var errStalled = errors.New("it sent nothing for too long")

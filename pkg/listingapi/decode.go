@@ -55,7 +55,7 @@ func (e *stopError) Error() string { return e.cause.Error() }
 
 type decoder struct {
 	*scanner
-	ctx    context.Context //nolint:containedctx // the decoder lives for one call
+	ctx    context.Context // the decoder lives for one call
 	each   func(Row) error
 	batch  Batch
 	rows   int

@@ -23,7 +23,7 @@ const nullEvery = 10
 // Batch says what one batch of a plan is like.
 type Batch struct {
 	Size    int      // rows
-	Rest    bool     // all rows that are left, instead of Size
+	Rest    bool     // all rows that are left, instead of Size; generated listings have no end, so their source chooses a size
 	Nulls   []string // columns that are null in every tenth row
 	Missing []string // columns that no row has
 	Gaps    bool     // generated listings with the gaps of real ones, instead of complete ones
@@ -36,7 +36,7 @@ func (b Batch) IsNull(column string, i int) bool {
 }
 
 // ParsePlan reads a plan: batches in the order in which they are handed out, separated by commas. A batch is its number of rows,
-// or rest, and options after colons, each of which may come several times: nulls=COLUMN, missing=COLUMN, gaps, rows=array,
+// or rest for all that is left of a file (of generated listings: 15,000), and options after colons, each of which may come several times: nulls=COLUMN, missing=COLUMN, gaps, rows=array,
 // rows=object. Codes: Invalid, naming the part that is wrong.
 func ParsePlan(text string) ([]Batch, error) {
 	var plan []Batch

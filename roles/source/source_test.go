@@ -133,6 +133,13 @@ func TestGeneratedBatchesAreThoseOfTheSeed(t *testing.T) {
 	}
 }
 
+func TestRestOfGeneratedListings(t *testing.T) {
+	base, _ := start(t, t.TempDir(), config.Source{Seed: 1, Batches: "5,rest"})
+	require.Len(t, fetch(t, base, "").rows, 5)
+	require.Len(t, fetch(t, base, "").rows, 15_000)
+	require.True(t, fetch(t, base, "").finished)
+}
+
 func TestSameKeySameBatch(t *testing.T) {
 	folder, settings := t.TempDir(), config.Source{Seed: 1, Batches: "30,20,10"}
 	base, stop := start(t, folder, settings)
@@ -320,7 +327,6 @@ func TestWhatCannotBeHandedOutIsSaidAtTheStart(t *testing.T) {
 	folder := t.TempDir()
 	for says, settings := range map[string]config.Source{
 		`--source.batches: batch 2, "many", does not begin with a number of rows`:               {Batches: "5,many"},
-		"batch 1 is rest, but generated listings have no end":                                   {Batches: "rest"},
 		"batch 1 has the option gaps, which is for generated listings":                          {Batches: "5:gaps", CSV: write(t, "price\n1\n")},
 		"--source.csv=" + folder + "/none.csv cannot be opened: no such file or directory":      {CSV: folder + "/none.csv"},
 		"--source.csv=" + folder + " cannot be read: is a directory":                            {CSV: folder},

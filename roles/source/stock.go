@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 
-	"tasador/pkg/apperror"
 	"tasador/pkg/config"
 	"tasador/pkg/listinggen"
 	"tasador/pkg/property"
 )
+
+// generatedRest is the size of a batch that asks for the rest of what has no end.
+const generatedRest = 15_000
 
 // stock is what there is to hand out. The same index gives the same batch, always.
 type stock interface {
@@ -38,9 +40,9 @@ func openStock(ctx context.Context, cfg config.Source) (stock, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, b := range plan {
-		if b.Rest {
-			return nil, apperror.New(apperror.Invalid, "--source.batches: batch %d is rest, but generated listings have no end; give a number, or a file with --source.csv", i+1)
+	for i := range plan {
+		if plan[i].Rest {
+			plan[i].Size = generatedRest
 		}
 	}
 	return &generated{plan: plan, text: text, seed: cfg.Seed}, nil
@@ -61,7 +63,7 @@ func (g *generated) fingerprint() string {
 
 func (g *generated) open(index int) (*openBatch, error) {
 	plan := g.plan[index]
-	gen := listinggen.New(listinggen.Options{Seed: g.seed, Stream: uint64(index), Complete: !plan.Gaps}) //nolint:gosec // an index is not negative
+	gen := listinggen.New(listinggen.Options{Seed: g.seed, Stream: uint64(index), Complete: !plan.Gaps})
 	b := &openBatch{plan: plan, columns: property.Columns(), literals: make([][]byte, len(property.Columns())), close: func() {}}
 	left := plan.Size
 	b.next = func() (bool, error) {
