@@ -42,6 +42,7 @@ func (p *Profile) Add(l property.Listing, wrongTyped ...string) {
 			d.null |= bit
 		case isBad:
 			d.bad |= bit
+		case isFine:
 		}
 	}
 	for _, name := range wrongTyped {

@@ -171,7 +171,7 @@ func (c *Client) get(ctx context.Context, path string, req Request) (*exchange, 
 		r.Header.Set(HeaderIdempotencyKey, req.IdempotencyKey)
 	}
 	ex := &exchange{url: u.Redacted(), parent: ctx, ctx: own}
-	resp, err := c.http.Do(r)
+	resp, err := c.http.Do(r) //nolint:bodyclose // exchange.close does
 	if err != nil {
 		defer cancel(nil)
 		return nil, ex.unreachable(err)

@@ -141,8 +141,9 @@ func (d *decoder) dataMember(k kind) error {
 		return nil
 	case kindList:
 		return d.list()
+	default:
+		return fmt.Errorf("data is %s, not a list of rows", k)
 	}
-	return fmt.Errorf("data is %s, not a list of rows", k)
 }
 
 // wholeNumber reads 3, 3.0 or "3"; anything else is 0, for nothing depends on it.

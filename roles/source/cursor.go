@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"tasador/pkg/apperror"
@@ -83,7 +84,8 @@ func (c *cursor) take(group int, key string, total int) (index int, replay bool,
 	index = min(p.Next, total)
 	after := place{Next: min(index+1, total), Keys: p.Keys}
 	if key != "" {
-		after.Keys = append(p.Keys[max(0, len(p.Keys)-maxKeys+1):len(p.Keys):len(p.Keys)], keyedBatch{Key: key, Index: index})
+		kept := p.Keys[max(0, len(p.Keys)-maxKeys+1):]
+		after.Keys = slices.Concat(kept, []keyedBatch{{Key: key, Index: index}})
 	}
 	return index, false, c.set(group, after)
 }
