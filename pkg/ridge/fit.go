@@ -1,6 +1,7 @@
 package ridge
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -34,14 +35,17 @@ func (f *Factor) Fit(alpha float64) (Fit, error) {
 	if f.rows == 0 {
 		return Fit{}, apperror.New(apperror.FailedPrecondition, "there are no rows to fit a model on")
 	}
-	system := f.system(alpha)
-	b, err := system.solve(system.observed)
+	b, err := f.solve(alpha)
 	if err != nil {
 		return Fit{}, err
 	}
 	fit := Fit{Coefficients: b, Intercept: f.mean(f.features)}
-	for j, v := range b {
-		fit.Intercept -= v * f.mean(j)
+	for j := range b {
+		if f.deviation(j) == 0 {
+			b[j] = 0 // a constant feature explains nothing; what the solver leaves there is rounding
+		}
+		b[j] += 0 // no negative zero
+		fit.Intercept -= b[j] * f.mean(j)
 	}
 	if !finite(fit.Intercept) || slices.ContainsFunc(b, func(v float64) bool { return !finite(v) }) {
 		return Fit{}, apperror.New(apperror.FailedPrecondition,
@@ -52,48 +56,86 @@ func (f *Factor) Fit(alpha float64) (Fit, error) {
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// rows is a least-squares system without intercept.
-type rows struct {
-	variables [][]float64
-	observed  []float64
-}
-
-// system returns [Rxx; √alpha·I] and [rxy; 0]: ridge as plain least squares on the factor of the centred rows.
-func (f *Factor) system(alpha float64) rows {
-	var s rows
-	for i := range f.features {
-		row := make([]float64, f.features)
-		for j := i; j < f.features; j++ {
-			row[j] = f.at(i+1, j+1)
-		}
-		s.add(row, f.at(i+1, f.features+1))
-	}
-	for i := range f.features {
-		row := make([]float64, f.features)
-		row[i] = math.Sqrt(alpha)
-		s.add(row, 0)
-	}
-	return s
-}
-
-func (s *rows) add(variables []float64, observed float64) {
-	s.variables = append(s.variables, variables)
-	s.observed = append(s.observed, observed)
-}
-
-// solve returns the b that makes ‖observed − variables·b‖ least. Every row goes in with its negative: the regression's built-in
-// intercept is then zero up to rounding, and ignored.
-func (s rows) solve(observed []float64) ([]float64, error) {
-	if len(s.variables) == 0 {
+// solve returns the b that makes ‖[rxy; 0] − [Rxx; √alpha·I]·b‖ least: ridge as plain least squares on the factor of the centred rows.
+//
+// The sizes in that system may lie far apart: √alpha is below 1, an outlier may be 1e9. Orthogonal elimination loses the small rows'
+// digits to the large ones unless it meets large columns and large rows first, so both are put in that order.
+func (f *Factor) solve(alpha float64) ([]float64, error) {
+	if f.features == 0 {
 		return nil, nil
 	}
-	var r regression.Regression
-	for i, row := range s.variables {
-		negative := make([]float64, len(row))
-		for j, v := range row {
-			negative[j] = -v
+	order := f.bySize()
+	equations := make([]equation, 0, 2*f.features+1)
+	for i := range f.features {
+		e := newEquation(f.features)
+		for k, j := range order {
+			if j >= i {
+				e.x[k] = f.at(i+1, j+1)
+			}
 		}
-		r.Train(regression.DataPoint(observed[i], row), regression.DataPoint(-observed[i], negative))
+		e.y = f.at(i+1, f.features+1)
+		equations = append(equations, e)
+	}
+	for k := range f.features {
+		e := newEquation(f.features)
+		e.x[k] = math.Sqrt(alpha)
+		equations = append(equations, e)
+	}
+	slices.SortStableFunc(equations, func(a, b equation) int { return cmp.Compare(b.size(), a.size()) })
+	sorted, err := leastSquares(equations)
+	if err != nil {
+		return nil, err
+	}
+	b := make([]float64, f.features)
+	for k, j := range order {
+		b[j] = sorted[k]
+	}
+	return b, nil
+}
+
+// bySize returns the features, the one that deviates most from its mean first.
+func (f *Factor) bySize() []int {
+	size := make([]float64, f.features)
+	order := make([]int, f.features)
+	for j := range order {
+		order[j], size[j] = j, f.deviation(j)
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(size[b], size[a]) })
+	return order
+}
+
+// equation is one row of a least-squares system without intercept.
+type equation struct {
+	x []float64
+	y float64
+}
+
+func newEquation(p int) equation { return equation{x: make([]float64, p)} }
+
+func (e equation) size() float64 {
+	largest := 0.0
+	for _, v := range e.x {
+		largest = max(largest, math.Abs(v))
+	}
+	return largest
+}
+
+func (e equation) negative() equation {
+	n := newEquation(len(e.x))
+	for j, v := range e.x {
+		n.x[j] = -v
+	}
+	n.y = -e.y
+	return n
+}
+
+// leastSquares solves the equations. Every one goes in with its negative: the regression's built-in intercept is then zero up to
+// rounding, and ignored. The first pair is empty, because eliminating the intercept adds a share of the first row to all others.
+func leastSquares(equations []equation) ([]float64, error) {
+	var r regression.Regression
+	for _, e := range append([]equation{newEquation(len(equations[0].x))}, equations...) {
+		n := e.negative()
+		r.Train(regression.DataPoint(e.y, e.x), regression.DataPoint(n.y, n.x))
 	}
 	if err := r.Run(); err != nil {
 		return nil, apperror.Wrap(apperror.Internal, err, "solve the ridge system")
