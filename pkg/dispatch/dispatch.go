@@ -28,12 +28,12 @@ type Observer interface {
 	RunEnded(dagID string, state dag.RunState, took time.Duration)
 }
 
-// Options say what to run and how. Store, Plans, JobsFile, LockFile and Log are required; zero durations have defaults.
+// Options say what to run and how. Store, Lock, Plans, JobsFile and Log are required; zero durations have defaults.
 type Options struct {
 	Store     *dagrunstore.Store
+	Lock      *dagrunstore.Lock // keeps other processes out; the caller releases it after Run
 	Plans     []*dag.Plan
 	JobsFile  string // SQLite file of River
-	LockFile  string
 	Log       *slog.Logger
 	Observer  Observer
 	MaxActive int           // DAG runs of one DAG at the same time; default 1
@@ -79,7 +79,6 @@ type Engine struct {
 	opts  Options
 	plans map[string]*dag.Plan
 	store *dagrunstore.Store
-	lock  *dagrunstore.Lock
 	jobs  *jobs
 	epoch int64 // tells the jobs of this process from those of dead ones
 
@@ -90,8 +89,7 @@ type Engine struct {
 	cancel   context.CancelFunc
 }
 
-// Open takes the lock and opens River's file. Run, which must follow, lets go of both. Codes: FailedPrecondition if another process runs
-// the tasks of this database.
+// Open opens River's file, which Run closes.
 func Open(ctx context.Context, opts Options) (*Engine, error) {
 	opts.setDefaults()
 	e := &Engine{opts: opts, store: opts.Store, plans: map[string]*dag.Plan{}, wake: make(chan struct{}, 1)}
@@ -102,13 +100,11 @@ func Open(ctx context.Context, opts Options) (*Engine, error) {
 		}
 		e.plans[id] = p
 	}
-	lock, err := dagrunstore.Acquire(ctx, opts.LockFile)
-	if err != nil {
-		return nil, err
+	if opts.Lock == nil {
+		return nil, errors.New("tasks are run only under the lock of their database")
 	}
-	e.lock = lock
 	if err := e.prepare(ctx); err != nil {
-		return nil, errors.Join(err, lock.Release())
+		return nil, err
 	}
 	// Tasks outlive the end of Run's context: a stop gives them time.
 	e.tasks, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -134,7 +130,7 @@ func (e *Engine) prepare(ctx context.Context) error {
 func (e *Engine) Run(ctx context.Context, ready func()) error {
 	defer e.cancel()
 	err := e.work(ctx, ready)
-	return errors.Join(err, e.jobs.close(), e.lock.Release())
+	return errors.Join(err, e.jobs.close())
 }
 
 func (e *Engine) work(ctx context.Context, ready func()) error {
@@ -190,6 +186,15 @@ func (e *Engine) SetPaused(ctx context.Context, dagID string, paused bool) error
 	}
 	e.Wake()
 	return nil
+}
+
+// Clear lets tasks of a run run again. Codes: those of dagrunstore.Store.Clear.
+func (e *Engine) Clear(ctx context.Context, dagID, runID string, tasks []string, states []dag.TaskState, dry bool) ([]dagrunstore.Instance, error) {
+	cleared, err := e.store.Clear(ctx, dagID, runID, tasks, states, dry, e.now())
+	if err == nil && !dry {
+		e.Wake()
+	}
+	return cleared, err
 }
 
 // Wake makes the engine look at the rows now.

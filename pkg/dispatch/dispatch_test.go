@@ -42,9 +42,12 @@ func plan(t testing.TB, tasks ...dag.Task) *dag.Plan {
 	return p
 }
 
-func options(dir string, store *dagrunstore.Store, p *dag.Plan) dispatch.Options {
+func options(t testing.TB, dir string, store *dagrunstore.Store, p *dag.Plan) dispatch.Options {
+	t.Helper()
+	lock, err := dagrunstore.Acquire(t.Context(), filepath.Join(dir, "pipeline.lock"))
+	require.NoError(t, err)
 	return dispatch.Options{
-		Store: store, Plans: []*dag.Plan{p}, JobsFile: filepath.Join(dir, "jobs.db"), LockFile: filepath.Join(dir, "pipeline.lock"),
+		Store: store, Plans: []*dag.Plan{p}, JobsFile: filepath.Join(dir, "jobs.db"), Lock: lock,
 		Log: slog.New(slog.DiscardHandler), Grace: 20 * time.Millisecond, Linger: 10 * time.Second,
 	}
 }
@@ -65,7 +68,7 @@ func start(t testing.TB, opts dispatch.Options) *bench {
 		}
 		stopped = true
 		cancel()
-		return <-done
+		return errors.Join(<-done, opts.Lock.Release())
 	}
 	t.Cleanup(func() { require.NoError(t, b.stop()) })
 	select {
@@ -143,7 +146,7 @@ func TestChainRunsInOrderAndPassesValues(t *testing.T) {
 	leaks(t)
 	dir := t.TempDir()
 	s := store(t, dir)
-	b := start(t, options(dir, s, plan(t,
+	b := start(t, options(t, dir, s, plan(t,
 		task("count", func(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
 			tc.Log.Info("counting", "rows", 3)
 			return dag.Done(), tc.XComs.Push(ctx, "n", 41)
@@ -172,7 +175,7 @@ func TestBranchSkipsWhatItDoesNotFollow(t *testing.T) {
 	s := store(t, dir)
 	end := task("end", ok, "left_end", "right")
 	end.TriggerRule = dag.NoneFailedMinOneSuccess
-	b := start(t, options(dir, s, plan(t,
+	b := start(t, options(t, dir, s, plan(t,
 		task("branch", func(context.Context, *dag.TaskContext) (dag.Result, error) { return dag.Follow("right"), nil }),
 		task("left", ok, "branch"), task("left_end", ok, "left"), task("right", ok, "branch"), end)))
 	b.trigger(t, "r")
@@ -192,7 +195,7 @@ func TestBranchSkipsWhatItDoesNotFollow(t *testing.T) {
 
 func TestBranchToAStrangerFailsTheTask(t *testing.T) {
 	dir := t.TempDir()
-	b := start(t, options(dir, store(t, dir), plan(t,
+	b := start(t, options(t, dir, store(t, dir), plan(t,
 		task("branch", func(context.Context, *dag.TaskContext) (dag.Result, error) { return dag.Follow("nowhere"), nil }), task("next", ok, "branch"))))
 	b.trigger(t, "r")
 	b.awaitRun(t, "r", dag.RunFailed)
@@ -207,7 +210,7 @@ func TestFailureIsRetriedThenFailsDownstream(t *testing.T) {
 	})
 	broken.Retries, broken.RetryDelay = 2, time.Millisecond
 	s := store(t, dir)
-	b := start(t, options(dir, s, plan(t, broken, task("next", ok, "broken"))))
+	b := start(t, options(t, dir, s, plan(t, broken, task("next", ok, "broken"))))
 	b.trigger(t, "r")
 	b.awaitRun(t, "r", dag.RunFailed)
 	require.EqualValues(t, 3, calls.Load())
@@ -222,7 +225,7 @@ func TestFailureIsRetriedThenFailsDownstream(t *testing.T) {
 
 func TestPanicFailsTheTryNotTheProcess(t *testing.T) {
 	dir := t.TempDir()
-	b := start(t, options(dir, store(t, dir), plan(t,
+	b := start(t, options(t, dir, store(t, dir), plan(t,
 		task("wild", func(context.Context, *dag.TaskContext) (dag.Result, error) { panic("out of cheese") }))))
 	b.trigger(t, "r")
 	b.awaitRun(t, "r", dag.RunFailed)
@@ -233,7 +236,7 @@ func TestTimeOutFailsTheTry(t *testing.T) {
 	dir := t.TempDir()
 	slow := task("slow", untilCancelled)
 	slow.Timeout = 30 * time.Millisecond
-	b := start(t, options(dir, store(t, dir), plan(t, slow)))
+	b := start(t, options(t, dir, store(t, dir), plan(t, slow)))
 	b.trigger(t, "r")
 	b.awaitRun(t, "r", dag.RunFailed)
 	require.Contains(t, b.logOf(t, "r", "slow", 1), "did not end within its time-out of 30ms")
@@ -243,7 +246,7 @@ func TestSecondRunWaitsForTheFirst(t *testing.T) {
 	dir := t.TempDir()
 	release := make(chan struct{})
 	s := store(t, dir)
-	b := start(t, options(dir, s, plan(t, task("wait", func(context.Context, *dag.TaskContext) (dag.Result, error) {
+	b := start(t, options(t, dir, s, plan(t, task("wait", func(context.Context, *dag.TaskContext) (dag.Result, error) {
 		<-release
 		return dag.Done(), nil
 	}))))
@@ -262,7 +265,7 @@ func TestSecondRunWaitsForTheFirst(t *testing.T) {
 func TestPausedDAGStartsNothingUntilItGoesOn(t *testing.T) {
 	dir := t.TempDir()
 	begun, release := make(chan struct{}), make(chan struct{})
-	b := start(t, options(dir, store(t, dir), plan(t,
+	b := start(t, options(t, dir, store(t, dir), plan(t,
 		task("first", func(context.Context, *dag.TaskContext) (dag.Result, error) {
 			close(begun)
 			<-release
@@ -283,7 +286,7 @@ func TestStopHandsBackAndTheNextProcessGoesOn(t *testing.T) {
 	dir := t.TempDir()
 	s := store(t, dir)
 	begun := make(chan struct{})
-	first := start(t, options(dir, s, plan(t, task("long", func(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
+	first := start(t, options(t, dir, s, plan(t, task("long", func(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
 		close(begun)
 		return untilCancelled(ctx, tc)
 	}), task("after", ok, "long"))))
@@ -294,7 +297,7 @@ func TestStopHandsBackAndTheNextProcessGoesOn(t *testing.T) {
 	require.Equal(t, dag.StateQueued, i.State)
 	require.Equal(t, 0, i.Failures)
 
-	second := start(t, options(dir, s, plan(t, task("long", ok), task("after", ok, "long"))))
+	second := start(t, options(t, dir, s, plan(t, task("long", ok), task("after", ok, "long"))))
 	second.awaitRun(t, "r", dag.RunSuccess)
 	require.Equal(t, 2, second.instance(t, "r", "long").Try)
 	require.Contains(t, second.logOf(t, "r", "long", 1), "The server stopped before the task ended")
@@ -308,24 +311,15 @@ func TestRetryThatIsDueSurvivesARestart(t *testing.T) {
 	})
 	failing.Retries, failing.RetryDelay = 1, time.Hour
 	now := time.Now()
-	opts := options(dir, s, plan(t, failing))
+	opts := options(t, dir, s, plan(t, failing))
 	first := start(t, opts)
 	first.trigger(t, "r")
 	require.Eventually(t, func() bool { return first.instance(t, "r", "t").State == dag.StateUpForRetry }, 10*time.Second, 5*time.Millisecond)
 	require.NoError(t, first.stop())
 
-	opts = options(dir, s, plan(t, task("t", ok)))
+	opts = options(t, dir, s, plan(t, task("t", ok)))
 	opts.Now = func() time.Time { return now.Add(2 * time.Hour) }
 	second := start(t, opts)
 	second.awaitRun(t, "r", dag.RunSuccess)
 	require.Equal(t, 2, second.instance(t, "r", "t").Try)
-}
-
-func TestASecondProcessIsRefused(t *testing.T) {
-	dir := t.TempDir()
-	s := store(t, dir)
-	opts := options(dir, s, plan(t, task("t", ok)))
-	start(t, opts)
-	_, err := dispatch.Open(t.Context(), opts)
-	require.ErrorContains(t, err, "another pipeline process already runs the tasks of this database")
 }

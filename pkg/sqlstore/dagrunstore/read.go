@@ -2,9 +2,13 @@ package dagrunstore
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strings"
 
 	"gorm.io/gorm"
 
+	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
 	"tasador/pkg/sqlstore"
 )
@@ -26,12 +30,49 @@ type RunQuery struct {
 	DAGID         string
 	States        []string
 	Types         []string
-	OldestFirst   bool // by triggering; newest first otherwise
-	Limit, Offset int  // Limit 0 means all
+	Order         []RunOrder // empty means newest first
+	Limit, Offset int        // Limit 0 means all
 }
 
-// Runs returns the runs that q selects, and how many there are without limit and offset.
+// RunOrder orders runs by a field of the REST interface: one of RunOrders.
+type RunOrder struct {
+	Field string
+	Desc  bool
+}
+
+// RunOrders lists the fields that runs can be ordered by.
+func RunOrders() []string { return slices.Sorted(maps.Keys(runColumns())) }
+
+func runColumns() map[string]string {
+	return map[string]string{
+		"id": "run_key", "dag_run_id": "run_id", "dag_id": "dag_id", "run_type": "run_type", "state": "state", "logical_date": "logical_date",
+		"queued_at": "queued_at", "start_date": "started_at", "end_date": "ended_at",
+		"run_after": "CASE run_type WHEN 'scheduled' THEN interval_end ELSE queued_at END",
+	}
+}
+
+func orderBy(orders []RunOrder) (string, error) {
+	if len(orders) == 0 {
+		return "run_key DESC", nil
+	}
+	var terms []string
+	for _, o := range orders {
+		column, ok := runColumns()[o.Field]
+		if !ok {
+			return "", apperror.New(apperror.Invalid, "runs cannot be ordered by %q; use one of %s", o.Field, strings.Join(RunOrders(), ", "))
+		}
+		direction := map[bool]string{true: " DESC", false: ""}[o.Desc]
+		terms = append(terms, column+direction, "run_key"+direction)
+	}
+	return strings.Join(terms, ", "), nil
+}
+
+// Runs returns the runs that q selects, and how many there are without limit and offset. Codes: Invalid for an unknown order.
 func (s *Store) Runs(ctx context.Context, q RunQuery) ([]Run, int64, error) {
+	order, err := orderBy(q.Order)
+	if err != nil {
+		return nil, 0, err
+	}
 	db := s.db.WithContext(ctx).Model(&runRow{})
 	if q.DAGID != "" {
 		db = db.Where("dag_id = ?", q.DAGID)
@@ -46,10 +87,6 @@ func (s *Store) Runs(ctx context.Context, q RunQuery) ([]Run, int64, error) {
 	var total int64
 	if err := db.Count(&total).Error; err != nil {
 		return nil, 0, sqlstore.Translate(err, "DAG runs")
-	}
-	order := "run_key DESC"
-	if q.OldestFirst {
-		order = "run_key"
 	}
 	if q.Limit > 0 {
 		db = db.Limit(q.Limit)

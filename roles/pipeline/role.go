@@ -1,0 +1,146 @@
+// Package pipeline is the role that runs the DAG: it triggers runs by a schedule or on request, runs their tasks durably, and answers in the shapes of
+// Airflow's REST API v2.
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/config"
+	"tasador/pkg/dag"
+	"tasador/pkg/dispatch"
+	"tasador/pkg/httpserver"
+	"tasador/pkg/lifecycle"
+	"tasador/pkg/observability"
+	"tasador/pkg/sqlstore"
+	"tasador/pkg/sqlstore/dagrunstore"
+	"tasador/roles/pipeline/pricemodel"
+)
+
+// job is a DAG with what it stands on.
+type job struct {
+	definition   dag.Definition
+	validateConf func(json.RawMessage) error     // of a run; the conf is a JSON object
+	ready        func(ctx context.Context) error // whether what the tasks call answers
+	close        func() error
+}
+
+// New returns the role with the DAG of the price model. Codes: FailedPrecondition if another process runs the tasks of the same database, Invalid for
+// settings that are not understood, Unavailable when a database or folder cannot be used.
+func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger) (lifecycle.Service, error) {
+	return open(ctx, cfg, ln, log, priceModel)
+}
+
+func priceModel(ctx context.Context, cfg *config.Config, log *slog.Logger) (job, error) {
+	deps, err := pricemodel.NewDeps(ctx, cfg, log)
+	if err != nil {
+		return job{}, err
+	}
+	return job{definition: pricemodel.Definition(deps), validateConf: pricemodel.ValidateConf, ready: deps.Ready, close: deps.Close}, nil
+}
+
+type role struct {
+	plan      *dag.Plan
+	job       job
+	schedule  *dag.Schedule
+	maxActive int
+	store     *dagrunstore.Store
+	engine    *dispatch.Engine
+	scheduler *dispatch.Scheduler
+	build     observability.Build
+	log       *slog.Logger
+}
+
+// open builds the role around a job. What it has opened is closed again if it fails.
+func open(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger,
+	makeJob func(context.Context, *config.Config, *slog.Logger) (job, error)) (_ lifecycle.Service, err error) {
+	var closers []func() error
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, closeAll(closers))
+		}
+	}()
+	r := &role{maxActive: cfg.Schedule.MaxActiveRuns, build: observability.ReadBuild(), log: log}
+	if r.schedule, err = dag.ParseSchedule(cfg.Schedule.Cron, cfg.Schedule.Start, cfg.Schedule.Catchup); err != nil {
+		return nil, err
+	}
+	jobs, lockFile := besides(cfg.Pipeline.DB)
+	db, err := sqlstore.Open(ctx, cfg.Pipeline.DB, log)
+	if err != nil {
+		return nil, err
+	}
+	closers = append(closers, func() error { return sqlstore.Close(db) })
+	// The lock comes before everything that changes something: a second process must not disturb the first.
+	lock, err := dagrunstore.Acquire(ctx, lockFile)
+	if err != nil {
+		return nil, err
+	}
+	closers = append(closers, lock.Release)
+	if r.store, err = dagrunstore.Open(ctx, db); err != nil {
+		return nil, err
+	}
+	if r.job, err = makeJob(ctx, cfg, log); err != nil {
+		return nil, err
+	}
+	closers = append(closers, r.job.close)
+	if r.plan, err = dag.NewPlan(r.job.definition); err != nil {
+		return nil, err
+	}
+	registry := observability.NewRegistry(r.build)
+	r.engine, err = dispatch.Open(ctx, dispatch.Options{
+		Store: r.store, Lock: lock, Plans: []*dag.Plan{r.plan}, JobsFile: jobs, Log: log, MaxActive: r.maxActive, Observer: newMetrics(registry, r.store, log),
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.scheduler = dispatch.NewScheduler(r.store, r.plan, r.schedule, r.engine.Wake, log, nil)
+	group := r.services(cfg, ln, registry)
+	return lifecycle.Func(func(ctx context.Context, ready func()) error {
+		return errors.Join(group.Run(ctx, ready), closeAll(closers))
+	}), nil
+}
+
+// services start in this order and stop in the reverse one, so that nothing is triggered any more while the last tasks end.
+func (r *role) services(cfg *config.Config, ln net.Listener, registry *prometheus.Registry) lifecycle.Group {
+	server := httpserver.New(httpserver.Options{
+		Role: config.RolePipeline, Listener: ln, Log: r.log, Metrics: registry, Build: r.build, AllowedHosts: cfg.HTTP.AllowedHosts, WriteError: writeError,
+		Checks: []httpserver.Check{{Name: "database", Probe: r.store.Ping}, {Name: "listings", Probe: r.job.ready}},
+	})
+	server.Register(r.routes()...)
+	return lifecycle.Group{Services: []lifecycle.Named{
+		{Name: "dispatch", Service: r.engine},
+		{Name: "scheduler", Service: r.scheduler},
+		{Name: "http", Service: server},
+	}}
+}
+
+// closeAll closes in reverse order.
+func closeAll(closers []func() error) error {
+	var errs []error
+	for _, c := range slices.Backward(closers) {
+		errs = append(errs, c())
+	}
+	return errors.Join(errs...)
+}
+
+// besides names the files that stand beside an SQLite database: pipeline-jobs.db, which carries jobs, and pipeline.lock, which keeps other processes out.
+func besides(databaseURL string) (jobs, lock string) {
+	path := strings.TrimPrefix(strings.TrimPrefix(databaseURL, "sqlite:"), "//")
+	base := strings.TrimSuffix(path, filepath.Ext(path))
+	return base + "-jobs.db", base + ".lock"
+}
+
+// writeError answers as Airflow does: {"detail": …}.
+func writeError(c echo.Context, err error) error {
+	return c.JSON(httpserver.StatusOf(err), map[string]string{"detail": apperror.MessageOf(err)})
+}

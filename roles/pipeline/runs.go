@@ -1,0 +1,127 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/dag"
+	"tasador/pkg/sqlstore/dagrunstore"
+)
+
+// runIDForm is what run ids may look like, as in Airflow.
+var runIDForm = regexp.MustCompile(`^[A-Za-z0-9_.~:+-]{1,250}$`)
+
+// triggerBody is what a trigger may say.
+type triggerBody struct {
+	RunID         *string         `json:"dag_run_id"`
+	LogicalDate   *string         `json:"logical_date"`
+	RunAfter      *string         `json:"run_after"`
+	IntervalStart *string         `json:"data_interval_start"`
+	IntervalEnd   *string         `json:"data_interval_end"`
+	Conf          json.RawMessage `json:"conf"`
+	Note          *string         `json:"note"`
+	PartitionKey  *string         `json:"partition_key"`
+}
+
+func (r *role) triggerRun(c echo.Context) error {
+	if err := r.checkDAG(c); err != nil {
+		return err
+	}
+	var body triggerBody
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	n, err := r.newRun(body)
+	if err != nil {
+		return err
+	}
+	run, err := r.engine.Trigger(c.Request().Context(), r.plan.Definition().ID, n)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, toRunJSON(run))
+}
+
+// newRun checks a trigger. Codes: Invalid; nothing has been stored then.
+func (r *role) newRun(body triggerBody) (dagrunstore.NewRun, error) {
+	n := dagrunstore.NewRun{Type: dag.Manual, TriggeredBy: "rest_api"}
+	if body.RunAfter != nil || body.IntervalStart != nil || body.IntervalEnd != nil || body.PartitionKey != nil {
+		return n, apperror.New(apperror.Invalid, "run_after, data_interval_start, data_interval_end and partition_key are not supported; use logical_date")
+	}
+	if body.RunID != nil {
+		n.ID = *body.RunID
+		if !runIDForm.MatchString(n.ID) {
+			return n, apperror.New(apperror.Invalid, "the run id %q is malformed; use up to 250 letters, digits and the characters _ . ~ : + -", n.ID)
+		}
+		if strings.HasPrefix(n.ID, string(dag.Scheduled)+"__") {
+			return n, apperror.New(apperror.Invalid, "the run id %s looks like one of the schedule; choose another", n.ID)
+		}
+	}
+	if body.LogicalDate != nil {
+		var err error
+		if n.LogicalDate, err = instant("logical_date", *body.LogicalDate); err != nil {
+			return n, err
+		}
+	}
+	if body.Note != nil {
+		n.Note = *body.Note
+	}
+	if len(body.Conf) == 0 || string(body.Conf) == "null" {
+		return n, nil
+	}
+	if body.Conf[0] != '{' {
+		return n, apperror.New(apperror.Invalid, "conf is not a JSON object")
+	}
+	n.Conf = string(body.Conf)
+	return n, r.job.validateConf(body.Conf)
+}
+
+func (r *role) listRuns(c echo.Context) error {
+	q := dagrunstore.RunQuery{States: c.QueryParams()["state"], Types: c.QueryParams()["run_type"], Order: orders(c)}
+	if c.Param("dag_id") != "~" {
+		if err := r.checkDAG(c); err != nil {
+			return err
+		}
+		q.DAGID = r.plan.Definition().ID
+	}
+	var err error
+	if q.Limit, q.Offset, err = page(c); err != nil {
+		return err
+	}
+	runs, total, err := r.store.Runs(c.Request().Context(), q)
+	if err != nil {
+		return err
+	}
+	out := []runJSON{}
+	if q.Limit > 0 {
+		for _, run := range runs {
+			out = append(out, toRunJSON(run))
+		}
+	}
+	return c.JSON(http.StatusOK, map[string]any{"dag_runs": out, "total_entries": total})
+}
+
+func (r *role) getRun(c echo.Context) error {
+	run, err := r.run(c)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, toRunJSON(run))
+}
+
+// run returns the run that the address names. Codes: NotFound.
+func (r *role) run(c echo.Context) (dagrunstore.Run, error) {
+	if err := r.checkDAG(c); err != nil {
+		return dagrunstore.Run{}, err
+	}
+	id, err := param(c, "dag_run_id")
+	if err != nil {
+		return dagrunstore.Run{}, err
+	}
+	return r.store.Run(c.Request().Context(), r.plan.Definition().ID, id)
+}
