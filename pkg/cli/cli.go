@@ -47,7 +47,7 @@ func (a App) Main(ctx context.Context, args []string) int {
 	exited := -1
 	parser, err := kong.New(&tree,
 		kong.Name("tasador"),
-		kong.Description("tasador collects real-estate listings, trains and tracks a price model, and serves it."),
+		kong.Description("tasador collects real-estate listings, trains and tracks a price model, and serves it. The flags of run, such as --role, need no command: tasador run --help lists them."),
 		kong.Vars{"roles": strings.Join(config.RoleNames(), ", "), "default_roles": strings.Join(config.DefaultRoles(), ", ")},
 		kong.DefaultEnvars(config.EnvPrefix),
 		kong.Configuration(config.LoadFile),
@@ -106,10 +106,24 @@ func explain(err error) error {
 	return apperror.New(apperror.Invalid, "%s; see %s --help", message, command)
 }
 
+// flagNames lists the flags of the command that was named, or of run if none was.
 func flagNames(ctx *kong.Context) []string {
+	node := ctx.Selected()
+	if node == nil {
+		node = child(ctx.Model.Node, "run")
+	}
 	var names []string
-	for _, f := range ctx.Flags() {
+	for _, f := range node.Flags {
 		names = append(names, "--"+f.Name)
 	}
 	return names
+}
+
+func child(node *kong.Node, name string) *kong.Node {
+	for _, c := range node.Children {
+		if c.Name == name {
+			return c
+		}
+	}
+	return node
 }

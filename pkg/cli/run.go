@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 
@@ -60,12 +59,7 @@ type configReference struct{}
 
 // Run prints the reference of the flags of run, which are all settings.
 func (configReference) Run(kctx *kong.Context, io IO) error {
-	for _, command := range kctx.Model.Children {
-		if command.Name == "run" {
-			return config.WriteReference(io.Out, command.Flags)
-		}
-	}
-	return errors.New("there is no command run")
+	return config.WriteReference(io.Out, child(kctx.Model.Node, "run").Flags)
 }
 
 type configPrint struct {

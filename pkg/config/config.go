@@ -63,7 +63,7 @@ type Source struct {
 	GroupNumber int    `name:"group-number" default:"7" roles:"pipeline" help:"Group number that the data API is asked for."`
 	Day         string `name:"day" default:"Tuesday" roles:"pipeline" help:"Day that the data API is asked for."`
 	Listen      string `name:"listen" default:"127.0.0.1:8090" placeholder:"ADDR" roles:"source" help:"Address of the data API."`
-	CSV         string `name:"csv" placeholder:"FILE" type:"path" roles:"source" help:"CSV file that the data API hands out, instead of generated listings."`
+	CSV         string `name:"csv" placeholder:"FILE" roles:"source" help:"CSV file that the data API hands out, instead of generated listings."`
 	Batches     string `name:"batches" placeholder:"PLAN" roles:"source" help:"Batches that the data API hands out, such as 15000,0,800,12000:nulls=bath,12000:missing=bed,rest."`
 	Seed        uint64 `name:"seed" default:"1" roles:"source" help:"Seed of the generated listings."`
 }

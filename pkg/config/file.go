@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -59,13 +60,20 @@ func (f fileResolver) Validate(app *kong.Application) error {
 	return nil
 }
 
-// Resolve returns the file's value of a flag, or nil.
+// Resolve returns the file's value of a flag, or nil if it has none or if a variable of the environment, which wins, is set.
 func (f fileResolver) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	value, ok := f.values[flag.Name]
-	if !ok || value == nil {
+	if !ok || value == nil || value == "" || inEnvironment(flag) {
 		return nil, nil //nolint:nilnil // kong's way to say: not in this file
 	}
 	return fmt.Sprint(value), nil
+}
+
+func inEnvironment(flag *kong.Flag) bool {
+	return slices.ContainsFunc(flag.Envs, func(name string) bool {
+		_, set := os.LookupEnv(name)
+		return set
+	})
 }
 
 // keys lists the names of the settings below a node, sorted.
