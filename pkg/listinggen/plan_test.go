@@ -10,11 +10,11 @@ import (
 )
 
 func TestParsePlan(t *testing.T) {
-	plan, err := listinggen.ParsePlan(" 15000, 0,800:gaps,12000:nulls=bath:nulls=bed,12000:missing=bed:missing=price,5:rows=array, rest")
+	plan, err := listinggen.ParsePlan(" 15000, 0,800:gaps,12000:nulls=bath:nulls=bed,12000:missing=bed:missing=price:wrong=city,5:rows=array, rest")
 	require.NoError(t, err)
 	require.Equal(t, []listinggen.Batch{
 		{Size: 15000}, {Size: 0}, {Size: 800, Gaps: true}, {Size: 12000, Nulls: []string{"bath", "bed"}},
-		{Size: 12000, Missing: []string{"bed", "price"}}, {Size: 5, Arrays: true}, {Rest: true},
+		{Size: 12000, Missing: []string{"bed", "price"}, Wrong: []string{"city"}}, {Size: 5, Arrays: true}, {Rest: true},
 	}, plan)
 
 	_, err = listinggen.ParsePlan(listinggen.DefaultPlan)

@@ -55,9 +55,12 @@ func (e *encoder) row(i int, literals [][]byte) []byte {
 			e.buf = append(e.buf, ',')
 		}
 		e.buf = append(e.buf, f.prefix...)
-		if f.from < 0 || e.plan.IsNull(f.column, i) {
+		switch {
+		case f.from < 0 || e.plan.IsNull(f.column, i):
 			e.buf = append(e.buf, "null"...)
-		} else {
+		case e.plan.IsWrong(f.column, i):
+			e.buf = append(e.buf, "true"...) // no column holds that
+		default:
 			e.buf = append(e.buf, literals[f.from]...)
 		}
 	}

@@ -2,7 +2,6 @@ package source
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -10,12 +9,12 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/config"
+	"tasador/pkg/listingcsv"
 	"tasador/pkg/listinggen"
 	"tasador/pkg/property"
 )
@@ -202,31 +201,14 @@ func isNumeric(column string) bool {
 	return slices.Contains([]string{property.BrokeredBy, property.Price, property.Bed, property.Bath, property.AcreLot, property.Street, property.HouseSize}, column)
 }
 
-// appendValue appends a field of the file as a JSON value: null if it is empty, and as a text if it should be a number and is none.
+// appendValue appends a field of the file as a JSON value: null if it is empty. A number that does not parse is missing, as it is
+// wherever tasador reads such a file.
 func appendValue(dst []byte, value string, numeric bool) []byte {
-	if value == "" {
+	switch {
+	case value == "":
 		return append(dst, "null"...)
+	case numeric:
+		return appendNumber(dst, listingcsv.ParseNumber([]byte(value)))
 	}
-	if !numeric {
-		return appendText(dst, value)
-	}
-	trimmed := strings.TrimSpace(value)
-	v, err := strconv.ParseFloat(trimmed, 64)
-	if err != nil || strings.ContainsAny(trimmed, "xXpP_nN") { // hexadecimal, underscores, nan and inf are for Go, not for people
-		return appendText(dst, value)
-	}
-	if json := []byte(trimmed); isPlainNumber(json) {
-		return append(dst, json...)
-	}
-	return appendNumber(dst, v)
-}
-
-// isPlainNumber reports whether a decimal number may stand in JSON as it is: digits without a leading zero, and a fraction.
-func isPlainNumber(b []byte) bool {
-	whole, fraction, hasPoint := bytes.Cut(bytes.TrimPrefix(b, []byte("-")), []byte("."))
-	return len(whole) > 0 && allDigits(whole) && (len(whole) == 1 || whole[0] != '0') && (!hasPoint || len(fraction) > 0 && allDigits(fraction))
-}
-
-func allDigits(b []byte) bool {
-	return !slices.ContainsFunc(b, func(c byte) bool { return c < '0' || c > '9' })
+	return appendText(dst, value)
 }

@@ -98,7 +98,7 @@ func restart(t *testing.T, base string) {
 }
 
 func TestEveryKindOfBatch(t *testing.T) {
-	base, _ := start(t, t.TempDir(), config.Source{Seed: 1, Batches: "1500,0,80,1200:nulls=bath,1200:missing=bed,1300:gaps,1200:rows=array,1200:nulls=price:missing=acre_lot"})
+	base, _ := start(t, t.TempDir(), config.Source{Seed: 1, Batches: "1500,0,80,1200:nulls=bath,1200:missing=bed,1300:gaps,1200:rows=array,1200:nulls=price:missing=acre_lot,1200:wrong=status:wrong=price"})
 	gate := dataset.Gate{MinNewRecords: 1000}
 	for i, want := range []string{
 		"1500 nuevos > 1000",
@@ -109,15 +109,20 @@ func TestEveryKindOfBatch(t *testing.T) {
 		"Nulos en: ['bed', 'bath', 'acre_lot', 'house_size', 'prev_sold_date']",
 		"1200 nuevos > 1000",
 		"Faltan columnas: ['acre_lot'] & Nulos en: ['price'] (price: 120)",
+		"Fuera de rango en: ['status', 'price'] (status: 120, price: 120)",
 	} {
 		got := fetch(t, base, fmt.Sprintf("run-%d", i))
 		require.False(t, got.finished)
 		require.Equal(t, 7, got.batch.Group)
 		require.Equal(t, i+1, got.batch.Number)
-		require.Empty(t, got.report.Invalid)
+		if i < 8 {
+			require.Empty(t, got.report.Invalid)
+		} else {
+			require.Equal(t, map[string]int{"status": 120, "price": 120}, got.report.Invalid)
+		}
 		require.Contains(t, gate.Decide(&got.profile).Reason, want)
 	}
-	require.True(t, fetch(t, base, "run-8").finished)
+	require.True(t, fetch(t, base, "run-9").finished)
 	require.True(t, fetch(t, base, "").finished, "it stays exhausted")
 }
 
@@ -281,7 +286,8 @@ func TestFileIsHandedOutInSlices(t *testing.T) {
 	require.Len(t, fetch(t, base, "").rows, 60)
 }
 
-func TestFileIsHandedOutAsItIs(t *testing.T) {
+// TestFileIsReadAsTrainingReadsIt: a number that does not parse is missing.
+func TestFileIsReadAsTrainingReadsIt(t *testing.T) {
 	path := write(t, "\ufeffprice,bed,note,city,zip_code\n"+
 		"105000.0,3,\"a \"\"b\"\"\",\"San\nJuan\",00601\n"+
 		"nan,three,x, ,\n"+
@@ -291,7 +297,7 @@ func TestFileIsHandedOutAsItIs(t *testing.T) {
 	base, _ := start(t, t.TempDir(), config.Source{CSV: path})
 	got := fetch(t, base, "")
 	require.Equal(t, []string{"price", "bed", "city", "zip_code"}, got.batch.Columns)
-	require.Equal(t, map[string]int{"price": 2, "bed": 1}, got.report.Invalid, "text in a number column is for the pipeline to see")
+	require.Empty(t, got.report.Invalid)
 	null := property.Null()
 	var want []string
 	for _, l := range []property.Listing{
