@@ -197,5 +197,5 @@ func (i RunInfo) Domain() experiment.Run {
 type FileInfo struct {
 	Path     string `json:"path"`
 	IsDir    bool   `json:"is_dir"`
-	FileSize Int    `json:"file_size,omitempty"`
+	FileSize *Int   `json:"file_size,omitempty"`
 }

@@ -4,10 +4,10 @@ import (
 	"net/url"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/artifact"
 	"tasador/pkg/experiment"
 )
 
@@ -89,7 +89,7 @@ func CheckLocation(uri string) error {
 
 // parseStable parses a URI whose path means the same however often it is decoded and cleaned.
 func parseStable(uri string) (*url.URL, error) {
-	plain, err := Decode(uri)
+	plain, err := artifact.Decode(uri)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func parseStable(uri string) (*url.URL, error) {
 	if p == "" {
 		p = u.Opaque
 	}
-	if p, err = Decode(p); err != nil {
+	if p, err = artifact.Decode(p); err != nil {
 		return nil, err
 	}
 	if slices.Contains(strings.Split(plain, "/"), "..") || (p != "" && path.Clean(p) != strings.TrimRight(p, "/") && path.Clean(p) != p) {
@@ -113,38 +113,4 @@ func parseStable(uri string) (*url.URL, error) {
 	}
 	u.Path = p
 	return u, nil
-}
-
-// maxDecode bounds how often something may be encoded; honest clients encode once.
-const maxDecode = 10
-
-// Decode undoes percent-encoding until nothing is left to undo, so that no check is fooled by encoding twice. Codes: Invalid.
-func Decode(s string) (string, error) {
-	for range maxDecode {
-		next := unescape(s)
-		if next == s {
-			return s, nil
-		}
-		s = next
-	}
-	return "", apperror.New(apperror.Invalid, "It is percent-encoded too often.")
-}
-
-// unescape decodes what is percent-encoded once; a percent sign that encodes nothing stands for itself.
-func unescape(s string) string {
-	if !strings.Contains(s, "%") {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) {
-			if v, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
-				b.WriteByte(byte(v))
-				i += 2
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }

@@ -144,7 +144,11 @@ func (c *Client) ListArtifacts(ctx context.Context, artifactURI, folder string) 
 		if f.Path == "" || f.Path == "." || f.Path == ".." || strings.ContainsAny(f.Path, "/\\\x00") {
 			return nil, apperror.New(apperror.Unavailable, "the tracking server lists an artifact under the unusable name %q", f.Path)
 		}
-		list = append(list, artifact.Info{Path: path.Join(folder, f.Path), IsDir: f.IsDir, Size: int64(f.FileSize)})
+		info := artifact.Info{Path: path.Join(folder, f.Path), IsDir: f.IsDir}
+		if f.FileSize != nil {
+			info.Size = int64(*f.FileSize)
+		}
+		list = append(list, info)
 	}
 	return list, nil
 }

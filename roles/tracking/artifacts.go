@@ -1,0 +1,234 @@
+package tracking
+
+import (
+	"context"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/artifact"
+	"tasador/pkg/mlflowapi"
+)
+
+// proxyScheme names artifacts that this server hands out itself.
+const proxyScheme = "mlflow-artifacts"
+
+// artifactPath returns what stands after the folder of the artifacts in the address, decoded once.
+func artifactPath(c echo.Context) string {
+	return strings.TrimPrefix(c.Request().URL.Path, strings.TrimSuffix(c.Path(), "*"))
+}
+
+func (a *api) getArtifact(c echo.Context) error { return a.download(c, artifactPath(c)) }
+
+// download streams a file as an attachment with a type of our choice, so that no browser takes it for a page of this server.
+func (a *api) download(c echo.Context, name string) error {
+	if name == "" {
+		return apperror.New(apperror.Invalid, "Missing value for required parameter 'path'.")
+	}
+	file, info, err := a.files.Open(c.Request().Context(), name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	h := c.Response().Header()
+	h.Set(echo.HeaderContentType, contentType(name))
+	h.Set(echo.HeaderContentDisposition, mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(name)}))
+	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
+	h.Set(echo.HeaderContentLength, strconv.FormatInt(info.Size, 10))
+	c.Response().WriteHeader(http.StatusOK)
+	if _, err := io.Copy(c.Response(), file); err != nil {
+		panic(http.ErrAbortHandler) // the headers are out: only a broken connection tells the client
+	}
+	return nil
+}
+
+func contentType(name string) string {
+	switch ext := strings.ToLower(path.Ext(name)); ext {
+	case "", ".html", ".htm", ".svg", ".xml", ".xhtml": // nothing that runs scripts
+		return "application/octet-stream"
+	case ".yaml", ".yml", ".txt", ".log", ".md", ".csv":
+		return "text/plain; charset=utf-8"
+	default:
+		if t := mime.TypeByExtension(ext); t != "" {
+			return t
+		}
+		return "application/octet-stream"
+	}
+}
+
+func (a *api) putArtifact(c echo.Context) error {
+	if err := a.files.Put(c.Request().Context(), artifactPath(c), c.Request().Body); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, object{})
+}
+
+func (a *api) deleteArtifact(c echo.Context) error {
+	if err := a.files.Delete(c.Request().Context(), artifactPath(c)); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, object{})
+}
+
+// listArtifacts answers with the names in a folder.
+func (a *api) listArtifacts(ctx context.Context, r *request) (any, error) {
+	folder := r.text("path")
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	files, err := a.list(ctx, folder, func(i artifact.Info) string { return path.Base(i.Path) })
+	return listing("", files), err
+}
+
+func (a *api) list(ctx context.Context, folder string, name func(artifact.Info) string) ([]mlflowapi.FileInfo, error) {
+	found, err := a.files.List(ctx, folder)
+	if err != nil {
+		return nil, err
+	}
+	files := make([]mlflowapi.FileInfo, len(found))
+	for i, f := range found {
+		files[i] = mlflowapi.FileInfo{Path: name(f), IsDir: f.IsDir}
+		if !f.IsDir {
+			size := mlflowapi.Int(f.Size)
+			files[i].FileSize = &size
+		}
+	}
+	return files, nil
+}
+
+func listing(root string, files []mlflowapi.FileInfo) object {
+	answer := object{}
+	if root != "" {
+		answer["root_uri"] = root
+	}
+	if len(files) > 0 {
+		answer["files"] = files
+	}
+	return answer
+}
+
+// stored returns the path below the artifact root that a URI of this server names. Codes: Invalid for other stores.
+func stored(uri string) (string, error) {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != proxyScheme {
+		return "", apperror.New(apperror.Invalid, "The artifacts at '%s' are not kept by this server; read them where they are.", uri)
+	}
+	return strings.Trim(u.Path, "/"), nil
+}
+
+// below joins a path that a client names to a folder, and refuses one that would leave it. Codes: Invalid.
+func below(folder, name string) (string, error) {
+	if err := artifact.CheckPath(name); err != nil {
+		return "", err
+	}
+	return path.Join(folder, name), nil
+}
+
+// listUnder answers with what is in a folder below uri, with paths relative to uri.
+func (a *api) listUnder(ctx context.Context, uri, folder string) (any, error) {
+	root, err := stored(uri)
+	if err != nil {
+		return nil, err
+	}
+	full, err := below(root, folder)
+	if err != nil {
+		return nil, err
+	}
+	files, err := a.list(ctx, full, func(i artifact.Info) string { return path.Join(folder, path.Base(i.Path)) })
+	return listing(uri, files), err
+}
+
+func (a *api) listRunArtifacts(ctx context.Context, r *request) (any, error) {
+	id, folder := r.runID(), r.text("path")
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	run, err := a.tracking.Run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return a.listUnder(ctx, run.ArtifactURI, folder)
+}
+
+func (a *api) listModelArtifacts(ctx context.Context, r *request) (any, error) {
+	folder := r.text("artifact_directory_path")
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	m, err := a.tracking.LoggedModel(ctx, r.path["model_id"])
+	if err != nil {
+		return nil, err
+	}
+	return a.listUnder(ctx, m.ArtifactURI, folder)
+}
+
+// downloadUnder sends a file below uri.
+func (a *api) downloadUnder(c echo.Context, uri, name string) error {
+	root, err := stored(uri)
+	if err != nil {
+		return err
+	}
+	full, err := below(root, name)
+	if err != nil {
+		return err
+	}
+	if full == root {
+		return apperror.New(apperror.Invalid, "Missing value for required parameter 'path'.")
+	}
+	return a.download(c, full)
+}
+
+func (a *api) getRunArtifact(c echo.Context) error {
+	r, err := readRequest(c)
+	if err != nil {
+		return err
+	}
+	id, name := r.runID(), r.required("path")
+	if err := r.err(); err != nil {
+		return err
+	}
+	run, err := a.tracking.Run(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	return a.downloadUnder(c, run.ArtifactURI, name)
+}
+
+func (a *api) getVersionArtifact(c echo.Context) error {
+	r, err := readRequest(c)
+	if err != nil {
+		return err
+	}
+	model, version, name := r.required("name"), r.required("version"), r.required("path")
+	if err := r.err(); err != nil {
+		return err
+	}
+	uri, err := a.models.DownloadURI(c.Request().Context(), model, version)
+	if err != nil {
+		return err
+	}
+	return a.downloadUnder(c, uri, name)
+}
+
+func (a *api) getModelArtifact(c echo.Context) error {
+	r, err := readRequest(c)
+	if err != nil {
+		return err
+	}
+	name := r.required("artifact_file_path")
+	if err := r.err(); err != nil {
+		return err
+	}
+	m, err := a.tracking.LoggedModel(c.Request().Context(), r.path["model_id"])
+	if err != nil {
+		return err
+	}
+	return a.downloadUnder(c, m.ArtifactURI, name)
+}

@@ -1,0 +1,129 @@
+package tracking
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"tasador/pkg/httpserver"
+	"tasador/pkg/mlflowapi"
+)
+
+// The methods, short enough for a table.
+const (
+	get    = http.MethodGet
+	post   = http.MethodPost
+	put    = http.MethodPut
+	patch  = http.MethodPatch
+	remove = http.MethodDelete
+)
+
+// call is one line of the table of MLflow's calls. Its path is below /api/2.0/mlflow and, for pages, /ajax-api/2.0/mlflow.
+type call struct {
+	method  string
+	path    string
+	right   httpserver.Right
+	handler handler
+}
+
+// calls lists MLflow's calls with the right that each needs.
+func (a *api) calls() []call {
+	const read, write = httpserver.Read, httpserver.Write
+	return []call{
+		{post, "/experiments/create", write, a.createExperiment},
+		{get, "/experiments/get", read, a.getExperiment},
+		{get, "/experiments/get-by-name", read, a.getExperimentByName},
+		{get, "/experiments/search", read, a.searchExperiments},
+		{post, "/experiments/search", read, a.searchExperiments},
+		{post, "/experiments/delete", write, a.deleteExperiment},
+		{post, "/experiments/restore", write, a.restoreExperiment},
+		{post, "/experiments/update", write, a.updateExperiment},
+		{post, "/experiments/set-experiment-tag", write, a.setExperimentTag},
+		{post, "/experiments/delete-experiment-tag", write, a.deleteExperimentTag},
+
+		{post, "/runs/create", write, a.createRun},
+		{get, "/runs/get", read, a.getRun},
+		{post, "/runs/update", write, a.updateRun},
+		{post, "/runs/delete", write, a.deleteRun},
+		{post, "/runs/restore", write, a.restoreRun},
+		{post, "/runs/search", read, a.searchRuns},
+		{post, "/runs/log-metric", write, a.logMetric},
+		{post, "/runs/log-parameter", write, a.logParam},
+		{post, "/runs/set-tag", write, a.setTag},
+		{post, "/runs/delete-tag", write, a.deleteTag},
+		{post, "/runs/log-batch", write, a.logBatch},
+		{post, "/runs/log-inputs", write, a.logInputs},
+		{post, "/runs/outputs", write, a.logOutputs},
+		{get, "/metrics/get-history", read, a.metricHistory},
+		{get, "/artifacts/list", read, a.listRunArtifacts},
+
+		{post, "/logged-models", write, a.createLoggedModel},
+		{post, "/logged-models/search", read, a.searchLoggedModels},
+		{get, "/logged-models/:model_id", read, a.getLoggedModel},
+		{patch, "/logged-models/:model_id", write, a.finalizeLoggedModel},
+		{remove, "/logged-models/:model_id", write, a.deleteLoggedModel},
+		{patch, "/logged-models/:model_id/tags", write, a.setLoggedModelTags},
+		{remove, "/logged-models/:model_id/tags/:key", write, a.deleteLoggedModelTag},
+		{post, "/logged-models/:model_id/params", write, a.logLoggedModelParams},
+		{get, "/logged-models/:model_id/artifacts/directories", read, a.listModelArtifacts},
+
+		{post, "/registered-models/create", write, a.createModel},
+		{post, "/registered-models/rename", write, a.renameModel},
+		{patch, "/registered-models/update", write, a.updateModel},
+		{remove, "/registered-models/delete", write, a.deleteModel},
+		{get, "/registered-models/get", read, a.getModel},
+		{get, "/registered-models/search", read, a.searchModels},
+		{get, "/registered-models/get-latest-versions", read, a.latestVersions},
+		{post, "/registered-models/get-latest-versions", read, a.latestVersions},
+		{post, "/registered-models/set-tag", write, a.setModelTag},
+		{remove, "/registered-models/delete-tag", write, a.deleteModelTag},
+		{post, "/registered-models/alias", write, a.setAlias},
+		{remove, "/registered-models/alias", write, a.deleteAlias},
+		{get, "/registered-models/alias", read, a.getVersionByAlias},
+
+		{post, "/model-versions/create", write, a.createVersion},
+		{patch, "/model-versions/update", write, a.updateVersion},
+		{post, "/model-versions/transition-stage", write, a.transitionStage},
+		{remove, "/model-versions/delete", write, a.deleteVersion},
+		{get, "/model-versions/get", read, a.getVersion},
+		{get, "/model-versions/search", read, a.searchVersions},
+		{get, "/model-versions/get-download-uri", read, a.downloadURI},
+		{post, "/model-versions/set-tag", write, a.setVersionTag},
+		{remove, "/model-versions/delete-tag", write, a.deleteVersionTag},
+	}
+}
+
+// routes lists every route of the role with the right that it needs.
+func (a *api) routes() []httpserver.Route {
+	routes := []httpserver.Route{
+		{Method: get, Path: "/health", Right: httpserver.Public, Handler: health},
+		{Method: get, Path: "/version", Right: httpserver.Public, Handler: version},
+		{Method: get, Path: mlflowapi.PrefixV3 + "/mlflow/server-info", Right: httpserver.Public, Handler: handler(serverInfo).json},
+		{Method: get, Path: mlflowapi.PrefixAjax + "/3.0/mlflow/server-info", Right: httpserver.Public, Handler: handler(serverInfo).json},
+		{Method: get, Path: "/get-artifact", Right: httpserver.Read, Handler: a.getRunArtifact},
+		{Method: get, Path: "/model-versions/get-artifact", Right: httpserver.Read, Handler: a.getVersionArtifact},
+		{
+			Method: get, Path: mlflowapi.PrefixAjax + "/2.0/mlflow/logged-models/:model_id/artifacts/files", Right: httpserver.Read,
+			Handler: a.getModelArtifact,
+		},
+	}
+	for _, prefix := range []string{mlflowapi.Prefix, mlflowapi.PrefixAjax + "/2.0"} {
+		for _, c := range a.calls() {
+			routes = append(routes, httpserver.Route{Method: c.method, Path: prefix + "/mlflow" + c.path, Right: c.right, Handler: c.handler.json})
+		}
+		routes = append(routes, proxyRoutes(prefix+"/mlflow-artifacts", a)...)
+	}
+	return routes
+}
+
+// proxyRoutes are those of the artifact proxy. Files are streamed, so an upload may have any length.
+func proxyRoutes(prefix string, a *api) []httpserver.Route {
+	multipart := func(c echo.Context) error { return &notImplemented{"multipart uploads"} }
+	return []httpserver.Route{
+		{Method: get, Path: prefix + "/artifacts", Right: httpserver.Read, Handler: handler(a.listArtifacts).json},
+		{Method: get, Path: prefix + "/artifacts/*", Right: httpserver.Read, Handler: a.getArtifact},
+		{Method: put, Path: prefix + "/artifacts/*", Right: httpserver.Write, Handler: a.putArtifact, BodyLimit: httpserver.NoBodyLimit},
+		{Method: remove, Path: prefix + "/artifacts/*", Right: httpserver.Write, Handler: a.deleteArtifact},
+		{Method: post, Path: prefix + "/mpu/*", Right: httpserver.Write, Handler: multipart},
+	}
+}
