@@ -5,13 +5,11 @@ package tracking
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
 
-	"tasador/pkg/apperror"
 	"tasador/pkg/artifact"
 	"tasador/pkg/experiment"
 	"tasador/pkg/mlflowapi"
@@ -64,9 +62,9 @@ func writeError(c echo.Context, err error) error {
 }
 
 // notImplemented is the answer to calls that MLflow has and this server does not; clients do not repeat it.
-type notImplemented struct{ what string }
+type notImplemented struct{ message string }
 
-func (e *notImplemented) Error() string { return fmt.Sprintf("This server does not keep %s.", e.what) }
+func (e *notImplemented) Error() string { return e.message }
 
 // mlflowVersion is what /version answers. Clients choose behaviour by it: from 3.4 on they expect OpenTelemetry traces at /v1/traces,
 // which this server does not take.
@@ -115,8 +113,6 @@ func paged[T, W any](name string, page experiment.Page[T], translate func(T) W, 
 }
 
 // unsupported is the answer to calls that MLflow has and this server does not.
-func unsupported(what string) handler {
-	return func(context.Context, *request) (any, error) {
-		return nil, apperror.Wrap(apperror.Invalid, &notImplemented{what}, "This server does not keep %s.", what)
-	}
+func unsupported(what string) error {
+	return &notImplemented{"This server does not keep " + what + "."}
 }

@@ -80,7 +80,7 @@ func (a *api) searchLoggedModels(ctx context.Context, r *request) (any, error) {
 	q.PageRequest, q.Filter = r.page(), r.text("filter")
 	for _, o := range list[sentOrder](r, "order_by") {
 		if o.DatasetName != "" || o.DatasetDigest != "" {
-			return unsupported("metrics by data set")(ctx, r)
+			return nil, unsupported("metrics by data set")
 		}
 		clause := quoteKey(o.FieldName)
 		if o.Ascending != nil && !*o.Ascending {
@@ -89,7 +89,7 @@ func (a *api) searchLoggedModels(ctx context.Context, r *request) (any, error) {
 		q.OrderBy = append(q.OrderBy, clause)
 	}
 	if len(list[object](r, "datasets")) > 0 {
-		return unsupported("metrics by data set")(ctx, r)
+		return nil, unsupported("metrics by data set")
 	}
 	if err := r.err(); err != nil {
 		return nil, err

@@ -290,7 +290,9 @@ func (r *request) tags(name string) []experiment.Tag { return mlflowapi.Tags(r.e
 func (r *request) params(name string) []experiment.Param { return mlflowapi.Params(r.entries(name)) }
 
 // tag returns the key and value of a call that sets one tag.
-func (r *request) tag() experiment.Tag { return experiment.Tag{Key: r.required("key"), Value: r.text("value")} }
+func (r *request) tag() experiment.Tag {
+	return experiment.Tag{Key: r.required("key"), Value: r.text("value")}
+}
 
 // page returns the fields that every paged call has.
 func (r *request) page() experiment.PageRequest {

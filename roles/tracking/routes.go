@@ -118,7 +118,9 @@ func (a *api) routes() []httpserver.Route {
 
 // proxyRoutes are those of the artifact proxy. Files are streamed, so an upload may have any length.
 func proxyRoutes(prefix string, a *api) []httpserver.Route {
-	multipart := func(c echo.Context) error { return &notImplemented{"multipart uploads"} }
+	multipart := func(echo.Context) error { // clients know this sentence and upload in one piece
+		return &notImplemented{"Multipart upload is not supported for the current artifact repository"}
+	}
 	return []httpserver.Route{
 		{Method: get, Path: prefix + "/artifacts", Right: httpserver.Read, Handler: handler(a.listArtifacts).json},
 		{Method: get, Path: prefix + "/artifacts/*", Right: httpserver.Read, Handler: a.getArtifact},

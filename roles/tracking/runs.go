@@ -154,7 +154,7 @@ func (a *api) logInputs(ctx context.Context, r *request) (any, error) {
 		return nil, err
 	}
 	if len(list[object](r, "datasets")) > 0 {
-		return unsupported("data sets of runs")(ctx, r)
+		return nil, unsupported("data sets of runs")
 	}
 	inputs := make([]experiment.ModelInput, len(models))
 	for i, m := range models {
