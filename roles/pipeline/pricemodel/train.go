@@ -102,7 +102,7 @@ func (d Deps) fit(ctx context.Context, tc *dag.TaskContext, run *experiment.Run)
 	if err != nil {
 		return nil, outcome{}, err
 	}
-	result, err := training.Run(ctx, parts, training.Options{OnProgress: d.progress(ctx, tc, "rows read for training")})
+	result, err := training.Run(ctx, parts, training.Options{Concurrent: true, OnProgress: d.progress(ctx, tc, "rows read for training")})
 	if err != nil {
 		return nil, outcome{}, err
 	}
