@@ -1,0 +1,148 @@
+package dispatch_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tasador/pkg/dag"
+	"tasador/pkg/dispatch"
+	"tasador/pkg/sqlstore"
+	"tasador/pkg/sqlstore/dagrunstore"
+)
+
+// childDir tells a child of the test that it is one, and where its files are.
+const childDir = "TASADOR_TEST_CHILD_DIR"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childDir); dir != "" {
+		if err := child(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// killedPlan is a chain whose middle task blocks when it is tried for the first time, which it says on the output. Each task appends a line to a file.
+func killedPlan(dir string) (*dag.Plan, error) {
+	note := func(_ context.Context, tc *dag.TaskContext) (dag.Result, error) {
+		f, err := os.OpenFile(filepath.Join(dir, "effects"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return dag.Result{}, err
+		}
+		_, err = fmt.Fprintf(f, "%s by try %d\n", tc.TaskID, tc.Try)
+		return dag.Done(), errors.Join(err, f.Close())
+	}
+	block := func(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
+		if tc.Try == 1 {
+			fmt.Println("blocking")
+			select {}
+		}
+		return note(ctx, tc)
+	}
+	return dag.NewPlan(dag.Definition{ID: "d", Tasks: []dag.Task{task("before", note), task("middle", block, "before"), task("after", note, "middle")}})
+}
+
+// child is a pipeline process: it runs the tasks of the files in dir until the run it finds, or triggers, has ended.
+func child(dir string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	log := slog.New(slog.DiscardHandler)
+	db, err := sqlstore.Open(ctx, "sqlite:"+filepath.Join(dir, "pipeline.db"), log)
+	if err != nil {
+		return err
+	}
+	store, err := dagrunstore.Open(ctx, db)
+	if err != nil {
+		return err
+	}
+	p, err := killedPlan(dir)
+	if err != nil {
+		return err
+	}
+	lock, err := dagrunstore.Acquire(ctx, filepath.Join(dir, "pipeline.lock"))
+	if err != nil {
+		return err
+	}
+	e, err := dispatch.Open(ctx, dispatch.Options{Store: store, Lock: lock, Plans: []*dag.Plan{p}, JobsFile: filepath.Join(dir, "jobs.db"), Log: log})
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx, func() {}) }()
+	if _, err := e.Trigger(ctx, "d", dagrunstore.NewRun{ID: "r", Type: dag.Manual}); err != nil && !strings.Contains(err.Error(), "already has a run") {
+		return err
+	}
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for range ticker.C {
+		run, err := store.Run(ctx, "d", "r")
+		if err != nil {
+			return err
+		}
+		if run.State == dag.RunSuccess || run.State == dag.RunFailed {
+			cancel()
+			return <-done
+		}
+	}
+	return nil
+}
+
+func startChild(t *testing.T, dir string) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0]) //nolint:gosec // this test itself
+	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	return cmd, bufio.NewScanner(out)
+}
+
+// TestKilledInTheMiddleOfATask kills a process while a task runs. The next process takes the task over at once, although the lease of the dead one is good for another half
+// minute, and the run ends as if nothing had happened.
+func TestKilledInTheMiddleOfATask(t *testing.T) {
+	dir := t.TempDir()
+	first, lines := startChild(t, dir)
+	require.True(t, lines.Scan(), "the task did not begin")
+	require.NoError(t, first.Process.Kill())
+	require.Error(t, first.Wait(), "it was killed")
+
+	begin := time.Now()
+	second, lines := startChild(t, dir)
+	for lines.Scan() {
+		require.NotEqual(t, "blocking", lines.Text(), "the first try must not run again")
+	}
+	require.NoError(t, second.Wait())
+	require.Less(t, time.Since(begin), 20*time.Second, "the lease of the dead process must not be waited for")
+
+	s := store(t, dir)
+	run, err := s.Run(t.Context(), "d", "r")
+	require.NoError(t, err)
+	require.Equal(t, dag.RunSuccess, run.State)
+	instances, err := s.Instances(t.Context(), "d", "r")
+	require.NoError(t, err)
+	for _, i := range instances {
+		require.Equal(t, dag.StateSuccess, i.State, i.TaskID)
+		require.Zero(t, i.Failures, "a kill uses up no retry")
+	}
+	effects, err := os.ReadFile(filepath.Join(dir, "effects"))
+	require.NoError(t, err)
+	require.Equal(t, "before by try 1\nmiddle by try 2\nafter by try 1\n", string(effects))
+	tries, err := s.Tries(t.Context(), instances[1].Key)
+	require.NoError(t, err)
+	require.Equal(t, dagrunstore.StateRestarting, tries[0].State)
+	require.Contains(t, tries[0].Error, "The process that ran this try ended")
+}
