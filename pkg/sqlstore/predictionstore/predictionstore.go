@@ -73,26 +73,32 @@ func (s *Store) Close() error {
 // Codes: Unavailable if it cannot be stored.
 func (s *Store) Record(ctx context.Context, r Record) error {
 	p := &pending{row: rowOf(r), outcome: make(chan error, 1)}
-	var err error
 	select {
 	case s.queue <- p:
-		select {
-		case err = <-p.outcome:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
 	case <-ctx.Done():
-		err = ctx.Err()
-	case <-s.stop:
-		err = sql.ErrConnDone
+		return unrecorded(ctx.Err())
+	case <-s.done:
+		return unrecorded(sql.ErrConnDone)
 	}
-	if err != nil {
+	select {
+	case err := <-p.outcome:
 		return unrecorded(err)
+	case <-ctx.Done():
+		return unrecorded(ctx.Err())
+	case <-s.done:
 	}
-	return nil
+	select { // the last group is answered before done
+	case err := <-p.outcome:
+		return unrecorded(err)
+	default:
+		return unrecorded(sql.ErrConnDone)
+	}
 }
 
 func unrecorded(err error) error {
+	if err == nil {
+		return nil
+	}
 	return apperror.Wrap(apperror.Unavailable, err, "the prediction cannot be recorded, so it is not given; check that the predictions database is writable and not full")
 }
 

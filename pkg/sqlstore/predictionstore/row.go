@@ -87,7 +87,9 @@ func (r row) record() (Record, error) {
 	}, nil
 }
 
-func number(v float64) sql.NullFloat64 { return sql.NullFloat64{Float64: v, Valid: !property.IsNull(v)} }
+func number(v float64) sql.NullFloat64 {
+	return sql.NullFloat64{Float64: v, Valid: !property.IsNull(v)}
+}
 
 func value(v sql.NullFloat64) float64 {
 	if !v.Valid {
