@@ -323,3 +323,106 @@ func TestRetryThatIsDueSurvivesARestart(t *testing.T) {
 	second.awaitRun(t, "r", dag.RunSuccess)
 	require.Equal(t, 2, second.instance(t, "r", "t").Try)
 }
+
+// TestQueuedWithoutAJobIsRun is a process that ended between committing that a try is queued and inserting its job.
+func TestQueuedWithoutAJobIsRun(t *testing.T) {
+	dir := t.TempDir()
+	s, p := store(t, dir), plan(t, task("t", ok))
+	require.NoError(t, s.EnsureDAG(t.Context(), "d"))
+	_, err := s.Trigger(t.Context(), p, dagrunstore.NewRun{ID: "r", Type: dag.Manual}, time.Now())
+	require.NoError(t, err)
+	_, started, err := s.StartRun(t.Context(), p, 1, time.Now())
+	require.NoError(t, err)
+	require.True(t, started)
+	b := start(t, options(t, dir, s, p))
+	b.awaitRun(t, "r", dag.RunSuccess)
+	require.Equal(t, 1, b.instance(t, "r", "t").Try)
+}
+
+// TestALostLeaseEndsTheSayOfATry lets the clock jump past the lease of a task that goes on: a second try takes over, and what the first one does afterwards counts for nothing.
+func TestALostLeaseEndsTheSayOfATry(t *testing.T) {
+	dir := t.TempDir()
+	s := store(t, dir)
+	begun, release, late := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	opts := options(t, dir, s, plan(t, task("t", func(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
+		if tc.Try == 1 {
+			close(begun)
+			<-release
+			late <- tc.XComs.Push(ctx, "by", tc.Try)
+			return dag.Result{}, errors.New("the first try failed after all")
+		}
+		return dag.Done(), tc.XComs.Push(ctx, "by", tc.Try)
+	})))
+	var ahead atomic.Int64
+	opts.Lease, opts.Now = time.Hour, func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	b := start(t, opts)
+	b.trigger(t, "r")
+	<-begun
+	ahead.Store(int64(2 * time.Hour))
+	b.Wake()
+	run := b.awaitRun(t, "r", dag.RunSuccess)
+	close(release)
+	require.ErrorContains(t, <-late, "has lost its lease")
+	require.NoError(t, b.stop())
+
+	i := b.instance(t, "r", "t")
+	require.Equal(t, dag.StateSuccess, i.State)
+	require.Zero(t, i.Failures)
+	x, err := s.XComOf(t.Context(), run.Key, "t", "by")
+	require.NoError(t, err)
+	require.JSONEq(t, "2", string(x.Value))
+}
+
+func TestFencesGrow(t *testing.T) {
+	dir := t.TempDir()
+	fences := make(chan int64, 3)
+	note := func(_ context.Context, tc *dag.TaskContext) (dag.Result, error) {
+		fences <- tc.Fence
+		return dag.Done(), nil
+	}
+	b := start(t, options(t, dir, store(t, dir), plan(t, task("a", note), task("b", note, "a"), task("c", note, "b"))))
+	b.trigger(t, "r")
+	b.awaitRun(t, "r", dag.RunSuccess)
+	a, second, c := <-fences, <-fences, <-fences
+	require.Less(t, a, second)
+	require.Less(t, second, c)
+}
+
+func TestAClearedTaskRunsAgainWithAllAfterIt(t *testing.T) {
+	dir := t.TempDir()
+	var failing atomic.Bool
+	failing.Store(true)
+	b := start(t, options(t, dir, store(t, dir), plan(t, task("first", ok), task("broken", func(context.Context, *dag.TaskContext) (dag.Result, error) {
+		if failing.Load() {
+			return dag.Result{}, errors.New("broken")
+		}
+		return dag.Done(), nil
+	}, "first"), task("last", ok, "broken"))))
+	b.trigger(t, "r")
+	before := b.awaitRun(t, "r", dag.RunFailed)
+	failing.Store(false)
+	cleared, err := b.Clear(t.Context(), "d", "r", []string{"broken", "last"}, nil, false)
+	require.NoError(t, err)
+	require.Len(t, cleared, 2)
+	after := b.awaitRun(t, "r", dag.RunSuccess)
+	require.Equal(t, before.StartedAt, after.StartedAt, "the as-of instant of a run is the same over reruns")
+	require.Equal(t, 1, b.instance(t, "r", "first").Try)
+	require.Equal(t, 2, b.instance(t, "r", "broken").Try)
+}
+
+func TestManyTasksRunOnceEach(t *testing.T) {
+	dir := t.TempDir()
+	var runs atomic.Int64
+	count := func(context.Context, *dag.TaskContext) (dag.Result, error) {
+		runs.Add(1)
+		return dag.Done(), nil
+	}
+	tasks := []dag.Task{task("t0", count)}
+	for i := 1; i < 40; i++ {
+		tasks = append(tasks, task(fmt.Sprintf("t%d", i), count, fmt.Sprintf("t%d", (i-1)/2)))
+	}
+	b := start(t, options(t, dir, store(t, dir), plan(t, tasks...)))
+	b.trigger(t, "r")
+	b.awaitRun(t, "r", dag.RunSuccess)
+	require.EqualValues(t, 40, runs.Load())
+}
