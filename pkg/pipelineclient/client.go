@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -188,22 +187,21 @@ func refused(status int, body []byte, base string) error {
 	var answer struct {
 		Detail json.RawMessage `json:"detail"`
 	}
-	detail := strings.TrimSpace(string(body))
-	if err := json.Unmarshal(body, &answer); err == nil && len(answer.Detail) > 0 {
-		detail = strings.Trim(string(answer.Detail), `"`)
-		var text string
-		if json.Unmarshal(answer.Detail, &text) == nil {
-			detail = text
-		}
+	if err := json.Unmarshal(body, &answer); err != nil || len(answer.Detail) == 0 {
+		return apperror.New(apperror.Unavailable, "%s answers %d %s, but not as a pipeline server does; check the address", base, status, http.StatusText(status))
 	}
-	cause := errors.New(http.StatusText(status))
+	detail := string(answer.Detail) // a list of problems stays as it is; a sentence loses its quotes
+	var text string
+	if json.Unmarshal(answer.Detail, &text) == nil {
+		detail = text
+	}
 	switch {
 	case status == http.StatusNotFound:
 		return apperror.New(apperror.NotFound, "%s", detail)
 	case status == http.StatusConflict:
 		return apperror.New(apperror.AlreadyExists, "%s", detail)
 	case status >= http.StatusInternalServerError:
-		return apperror.Wrap(apperror.Unavailable, cause, "the pipeline server at %s failed: %s", base, detail)
+		return apperror.New(apperror.Unavailable, "the pipeline server at %s failed: %s", base, detail)
 	default:
 		return apperror.New(apperror.Invalid, "%s", detail)
 	}
