@@ -69,7 +69,7 @@ func runFilters(s *suite) {
 	}
 	for _, bad := range []string{
 		"metrics.test_rmse > '5'", "tags.x = 5", "attributes.colour = 'red'", "a = 'b' OR c = 'd'", "(run_id = 'x')", "metrics.m LIKE 'x'",
-		"nonsense", "tags.x =", "= 'x'", "colour.x = 'y'", "tags.x = y", "run_id IN ()", "run_id IN (1)", "tags.x = 'a' tags.y = 'b'",
+		"nonsense", "tags.x =", "= 'x'", "colour.x = 'y'", "tags.x = y", "run_id IN ()", "run_id IN (1)",
 		"metrics.m IS NULL", "status IN ('a')", "tags.x > 'a'", "tags.x = 'unclosed",
 	} {
 		_, err := s.Tracking.SearchRuns(s.ctx, experiment.RunSearch{Search: experiment.Search{Filter: bad}, ExperimentIDs: []string{id}})

@@ -1,0 +1,86 @@
+package tracking_test
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/artifact"
+	"tasador/pkg/experiment"
+	"tasador/pkg/registry"
+	"tasador/pkg/trackingclient"
+)
+
+func TestArtifacts(t *testing.T) { transferArtifacts(t, start(t).client()) }
+
+// transferArtifacts stores a folder as a logged model and reads it back by every name that it has.
+func transferArtifacts(t *testing.T, client *trackingclient.Client) {
+	ctx := t.Context()
+	id, err := client.CreateExperiment(ctx, experiment.NewExperiment{Name: "artifacts " + experiment.RandomName()})
+	require.NoError(t, err)
+	run, err := client.CreateRun(ctx, experiment.NewRun{ExperimentID: id})
+	require.NoError(t, err)
+	model, err := client.CreateLoggedModel(ctx, experiment.NewLoggedModel{ExperimentID: id, Name: "m", SourceRunID: run.ID})
+	require.NoError(t, err)
+	large := bytes.Repeat([]byte("0123456789abcdef"), 1<<18) // 4 MiB
+	files := map[string][]byte{"MLmodel": []byte("flavors: {}\n"), "deep/er/model.onnx": large, "a name ü 100%.txt": {}, "deep/b": []byte("b")}
+	for name, content := range files {
+		require.NoError(t, client.PutArtifact(ctx, model.ArtifactURI, name, bytes.NewReader(content)), name)
+	}
+	name := "model " + experiment.RandomName()
+	_, err = client.CreateModel(ctx, name, "", nil)
+	require.NoError(t, err)
+	version, err := client.CreateVersion(ctx, registry.NewVersion{Name: name, Source: "models:/" + model.ID, ModelID: model.ID})
+	require.NoError(t, err)
+	_, err = client.TransitionStage(ctx, name, version.Version, registry.Production, true)
+	require.NoError(t, err)
+	require.NoError(t, client.SetAlias(ctx, name, "champion", version.Version))
+
+	for _, uri := range []string{
+		model.ArtifactURI, "models:/" + model.ID, "models:/" + name + "/1", "models:/" + name + "/production", "models:/" + name + "/latest",
+		"models:/" + name + "@champion",
+	} {
+		dir := filepath.Join(t.TempDir(), "to be made")
+		require.NoError(t, client.DownloadFolder(ctx, uri, dir), uri)
+		for name, content := range files {
+			got, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // names of this test
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(content, got), name)
+		}
+	}
+	list, err := client.ListArtifacts(ctx, model.ArtifactURI, "deep")
+	require.NoError(t, err)
+	require.ElementsMatch(t, []artifact.Info{{Path: "deep/b", Size: 1}, {Path: "deep/er", IsDir: true}}, list)
+	list, err = client.ListArtifacts(ctx, model.ArtifactURI, "missing")
+	require.NoError(t, err)
+	require.Empty(t, list)
+
+	require.NoError(t, client.PutArtifact(ctx, run.ArtifactURI, "notes/one.txt", strings.NewReader("first")))
+	require.NoError(t, client.PutArtifact(ctx, run.ArtifactURI, "notes/one.txt", strings.NewReader("second")))
+	body, info, err := client.OpenArtifact(ctx, "runs:/"+run.ID+"/notes", "one.txt")
+	require.NoError(t, err)
+	text, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	require.Equal(t, "second", string(text))
+	require.EqualValues(t, 6, info.Size)
+
+	_, _, err = client.OpenArtifact(ctx, run.ArtifactURI, "missing.txt")
+	require.Equal(t, apperror.NotFound, apperror.CodeOf(err), "%v", err)
+	require.Equal(t, apperror.NotFound, apperror.CodeOf(client.DownloadFolder(ctx, run.ArtifactURI+"/none", t.TempDir())))
+	for _, name := range []string{"../up", "/abs", "a/../../b", `a\b`, ""} {
+		err := client.PutArtifact(ctx, run.ArtifactURI, name, strings.NewReader("x"))
+		require.Equal(t, apperror.Invalid, apperror.CodeOf(err), "%s: %v", name, err)
+	}
+	for _, uri := range []string{"s3://bucket/x", "file:///etc", "/etc"} {
+		_, _, err = client.OpenArtifact(ctx, uri, "x")
+		require.Equal(t, apperror.FailedPrecondition, apperror.CodeOf(err))
+		require.ErrorContains(t, err, uri)
+	}
+}

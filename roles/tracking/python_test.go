@@ -1,0 +1,72 @@
+package tracking_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tasador/pkg/sqlstore"
+)
+
+// python runs a script of scripts/python with the tests' environment and returns what it prints.
+func python(t *testing.T, script string, args ...string) []byte {
+	t.Helper()
+	home := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), venv(t, "python"), append([]string{filepath.Join(moduleRoot(t), "scripts", "python", script)}, args...)...) //nolint:gosec // a script of ours
+	cmd.Dir = home
+	cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home, "MLFLOW_DISABLE_TELEMETRY=true", "MLFLOW_HTTP_REQUEST_MAX_RETRIES=0",
+		"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false", "PYTHONWARNINGS=ignore", "GIT_PYTHON_REFRESH=quiet")
+	var out, complaints bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaints
+	require.NoError(t, cmd.Run(), "%s\n%s", &complaints, &out)
+	return out.Bytes()
+}
+
+// TestPythonClient runs the flow of a team that uses MLflow's own package against the role, and then looks into the database.
+func TestPythonClient(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs the Python packages")
+	}
+	s := start(t)
+	out := python(t, "mlflow_flow.py", s.uri)
+	var made struct {
+		ExperimentID string            `json:"experiment_id"`
+		Runs         map[string]string `json:"runs"`
+		MLflow       string            `json:"mlflow"`
+	}
+	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
+	require.NoError(t, json.Unmarshal(lines[len(lines)-1], &made), "%s", out)
+	require.Regexp(t, `^3\.`, made.MLflow)
+
+	store, err := sqlstore.Open(t.Context(), s.cfg.Tracking.DB, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, sqlstore.Close(store)) })
+	db, err := sqlstore.Pool(store)
+	require.NoError(t, err)
+	value := func(query string, args ...any) (v string) {
+		require.NoError(t, db.QueryRow(query, args...).Scan(&v), query)
+		return v
+	}
+	require.Equal(t, "Realtor_Price_Experiment", value("SELECT name FROM experiments WHERE id = ?", made.ExperimentID))
+	require.Equal(t, "4", value("SELECT count(*) FROM runs WHERE experiment_id = ? AND status = 'FINISHED' AND end_time >= start_time", made.ExperimentID))
+	require.Equal(t, "deleted", value("SELECT lifecycle_stage FROM runs WHERE id = ?", made.Runs["worse"]))
+	require.Equal(t, "500", value("SELECT count(*) FROM metrics WHERE run_id = ? AND key = 'loss'", made.Runs["better"]))
+	require.Equal(t, "499", value("SELECT step FROM latest_metrics WHERE run_id = ? AND key = 'loss'", made.Runs["better"]))
+	require.Equal(t, "1", value("SELECT is_nan FROM latest_metrics WHERE run_id = ? AND key = 'test_rmse'", made.Runs["broken"]))
+	require.Equal(t, "1.0", value("SELECT value FROM params WHERE run_id = ? AND key = 'best_alpha'", made.Runs["better"]))
+	require.Equal(t, "1:Archived,2:Production", value(`SELECT group_concat(version || ':' || stage, ',') FROM (SELECT * FROM model_versions v
+		JOIN registered_models m ON m.id = v.model_id WHERE m.name = 'PythonRidge' ORDER BY version)`))
+	require.Equal(t, "2", value("SELECT count(*) FROM logged_models WHERE status = 'LOGGED_MODEL_READY' AND source_run_id = ?", made.Runs["better"]))
+	require.Equal(t, "2", value("SELECT count(*) FROM run_models WHERE direction = 'output' AND run_id = ?", made.Runs["better"]))
+
+	location := value("SELECT storage_location FROM model_versions WHERE version = 2")
+	folder := filepath.Join(strings.TrimPrefix(s.cfg.Artifacts.URL, "file:"), filepath.FromSlash(strings.TrimPrefix(location, "mlflow-artifacts:/")))
+	require.FileExists(t, filepath.Join(folder, "MLmodel"))
+}

@@ -1,0 +1,53 @@
+package tracking_test
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tasador/pkg/config"
+	"tasador/pkg/sqlstore/trackingstore/storetest"
+	"tasador/pkg/trackingclient"
+	"tasador/roles/tracking"
+)
+
+// server is a running tracking role.
+type server struct {
+	uri string
+	cfg *config.Config
+}
+
+// start runs the role on a free port until the test ends.
+func start(t *testing.T) server {
+	t.Helper()
+	cfg := &config.Config{DataDir: t.TempDir()}
+	cfg.Tracking.DB = "sqlite:" + filepath.Join(cfg.DataDir, "tracking.db")
+	cfg.Artifacts.URL = "file:" + filepath.Join(cfg.DataDir, "artifacts")
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	service, err := tracking.New(t.Context(), cfg, ln, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- service.Run(ctx, func() { close(ready) }) }()
+	<-ready
+	t.Cleanup(func() {
+		stop()
+		require.NoError(t, <-ended)
+	})
+	return server{uri: "http://" + ln.Addr().String(), cfg: cfg}
+}
+
+func (s server) client() *trackingclient.Client {
+	return trackingclient.New(s.uri, trackingclient.Options{Backoff: time.Millisecond})
+}
+
+func TestClientConformance(t *testing.T) {
+	client := start(t).client()
+	storetest.Run(t, func(*testing.T) storetest.Stores { return storetest.Stores{Tracking: client, Models: client} })
+}

@@ -1,0 +1,154 @@
+"""What a team does with MLflow, done with the unmodified package against the tracking server named on the command line.
+
+It prints one JSON object with the ids of what it made, so that the caller can look for them in the database, and fails with a
+traceback where the server does not do what MLflow does.
+"""
+
+import json
+import math
+import sys
+
+import mlflow
+import numpy as np
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.models import infer_signature
+from mlflow.tracking import MlflowClient
+from sklearn.linear_model import Ridge
+
+EXPERIMENT = "Realtor_Price_Experiment"
+MODEL = "PythonRidge"
+
+
+def check(condition, message):
+    if not condition:
+        raise AssertionError(message)
+
+
+def refused(call, code):
+    try:
+        call()
+    except MlflowException as e:
+        check(e.error_code == code, f"expected {code}, got {e.error_code}: {e.message}")
+        return
+    raise AssertionError(f"expected {code}, but it was accepted")
+
+
+def log_runs(client):
+    """Three runs with a metric, one with NaN, one without: what promotion has to order."""
+    experiment = mlflow.set_experiment(EXPERIMENT)
+    runs = {}
+    for name, rmse in {"better": 10.5, "worse": 99.0, "broken": math.nan, "decision": None}.items():
+        with mlflow.start_run(run_name=name) as run:
+            mlflow.log_param("best_alpha", "1.0")
+            mlflow.set_tag("dag_run_id", f"manual__{name}")
+            if rmse is not None:
+                mlflow.log_metric("test_rmse", rmse)
+            mlflow.log_metrics({"val_rmse_alpha_0.01": 1.5, "val_rmse_alpha_100.0": 2.5})
+        runs[name] = run.info.run_id
+    now = 1_700_000_000_000
+    client.log_batch(
+        runs["better"],
+        metrics=[Metric("loss", 1.0 / (step + 1), now + step, step) for step in range(500)],
+        params=[Param(f"p{i}", str(i)) for i in range(50)],
+        tags=[RunTag("batch", "yes")],
+    )
+    history = client.get_metric_history(runs["better"], "loss")
+    check([m.step for m in history] == list(range(500)), "the history is not complete or not in order")
+    refused(lambda: client.log_param(runs["better"], "best_alpha", "2.0"), "INVALID_PARAMETER_VALUE")
+    check(client.get_experiment_by_name("no such experiment") is None, "a missing experiment is None")
+    return experiment.experiment_id, runs
+
+
+def search(client, experiment_id, runs):
+    found = client.search_runs(
+        [experiment_id],
+        filter_string=f"attributes.run_id != '{runs['worse']}'",
+        order_by=["metrics.test_rmse ASC"],
+        max_results=20,
+    )
+    names = [r.info.run_name for r in found]
+    check(names == ["better", "broken", "decision"], f"values first, then NaN, then missing: {names}")
+    found = client.search_runs([experiment_id], "metrics.test_rmse > 11 AND params.best_alpha = '1.0'")
+    check([r.info.run_id for r in found] == [runs["worse"]], "filter by metric and param")
+    frame = mlflow.search_runs([experiment_id], order_by=["metrics.test_rmse DESC"])
+    check(list(frame["tags.mlflow.runName"])[:2] == ["worse", "better"], "search_runs as a data frame")
+    refused(lambda: client.search_runs([experiment_id], "metrics.test_rmse LIKE 'x'"), "INVALID_PARAMETER_VALUE")
+    pages, token = [], None
+    while True:
+        page = client.search_runs([experiment_id], max_results=3, page_token=token)
+        pages.append(len(page))
+        token = page.token
+        if not token:
+            break
+    check(pages == [3, 1], f"pages of 3: {pages}")
+
+
+def fit(alpha):
+    rng = np.random.default_rng(42)
+    x = rng.normal(size=(200, 3))
+    y = x @ np.array([3.0, -2.0, 0.5]) + 7 + rng.normal(scale=0.1, size=200)
+    return Ridge(alpha=alpha).fit(x, y), x
+
+
+def register(client, run_id):
+    """Logs and registers two models from a run that is opened again, as the original's DAG does."""
+    predictions = []
+    for alpha in (0.1, 10.0):
+        model, x = fit(alpha)
+        with mlflow.start_run(run_id=run_id):
+            mlflow.sklearn.log_model(
+                model, name="model", registered_model_name=MODEL, signature=infer_signature(x, model.predict(x)),
+                input_example=x[:2],
+            )
+        predictions.append(model.predict(x))
+    first, second = sorted(client.search_model_versions(f"name='{MODEL}'"), key=lambda v: int(v.version))
+    check(first.run_id == run_id and second.run_id == run_id, "versions name the run that made their model")
+    client.transition_model_version_stage(MODEL, first.version, "Production", archive_existing_versions=True)
+    client.transition_model_version_stage(MODEL, second.version, "production", archive_existing_versions=True)
+    stages = {v.version: v.current_stage for v in client.search_model_versions(f"name='{MODEL}'")}
+    check(stages == {"1": "Archived", "2": "Production"}, f"the older one is archived: {stages}")
+    client.set_registered_model_alias(MODEL, "previous", "1")
+    latest = {v.current_stage: v.version for v in client.get_latest_versions(MODEL)}
+    check(latest == {"Archived": "1", "Production": "2"}, f"latest versions of every stage: {latest}")
+    client.set_model_version_tag(MODEL, "2", "reviewed", "yes")
+    client.update_model_version(MODEL, "2", description="alpha 10")
+    check(client.get_model_version(MODEL, "2").tags == {"reviewed": "yes"}, "tags of a version")
+    return predictions, x
+
+
+def load(predictions, x):
+    for uri, want in {
+        f"models:/{MODEL}/Production": predictions[1],
+        f"models:/{MODEL}/2": predictions[1],
+        f"models:/{MODEL}@previous": predictions[0],
+    }.items():
+        got = mlflow.pyfunc.load_model(uri).predict(x)
+        check(np.array_equal(got, want), f"{uri} predicts something else")
+    native = mlflow.sklearn.load_model(f"models:/{MODEL}/Production")
+    check(np.array_equal(native.predict(x), predictions[1]), "the scikit-learn flavour predicts something else")
+
+
+def artifacts(client, run_id):
+    client.log_text(run_id, "línea uno\n", "notes/añb.txt")
+    client.log_dict(run_id, {"a": 1}, "notes/one.json")
+    listed = sorted(f.path for f in client.list_artifacts(run_id, "notes"))
+    check(listed == ["notes/añb.txt", "notes/one.json"], f"artifacts of a run: {listed}")
+    check(mlflow.artifacts.load_text(f"runs:/{run_id}/notes/añb.txt") == "línea uno\n", "text artifact")
+
+
+def main():
+    mlflow.set_tracking_uri(sys.argv[1])
+    client = MlflowClient()
+    experiment_id, runs = log_runs(client)
+    search(client, experiment_id, runs)
+    predictions, x = register(client, runs["better"])
+    load(predictions, x)
+    artifacts(client, runs["better"])
+    client.delete_run(runs["worse"])
+    check(client.get_run(runs["worse"]).info.lifecycle_stage == "deleted", "a deleted run stays readable")
+    print(json.dumps({"experiment_id": experiment_id, "runs": runs, "mlflow": mlflow.__version__}))
+
+
+if __name__ == "__main__":
+    main()
