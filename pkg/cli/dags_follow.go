@@ -65,10 +65,10 @@ func (f *follower) look(ctx context.Context) (ended bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	f.tell("run", string(run.State))
 	for _, t := range tasks {
 		f.tell(t.ID, taskWords(t))
 	}
+	f.tell("run", string(run.State))
 	if !run.Finished() {
 		return false, nil
 	}

@@ -18,7 +18,10 @@ import (
 )
 
 const (
-	fetchPoll     = 20 * time.Millisecond
+	// fetchPoll is how often River looks for jobs that it was not told of. Each insert tells it, so that this matters only after a failed fetch, and an idle
+	// server rests.
+	fetchPoll = time.Second
+	// fetchCooldown is the least time between two looks.
 	fetchCooldown = 5 * time.Millisecond
 	// jobHistory is how long River keeps finished jobs. The history that people look at is in our rows.
 	jobHistory = time.Hour
@@ -79,7 +82,7 @@ func openJobs(ctx context.Context, file string, workers int, log *slog.Logger, p
 
 func newClient(ctx context.Context, pool *sql.DB, workers int, log *slog.Logger, perform func(dagrunstore.Job) error) (*river.Client[*sql.Tx], error) {
 	quiet := slog.New(warnings{log.Handler()}).With("library", "river")
-	driver := riversqlite.New(pool)
+	driver := inProcess{riversqlite.New(pool)}
 	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: quiet})
 	if err != nil {
 		return nil, fmt.Errorf("migrations: %w", err)
@@ -95,7 +98,6 @@ func newClient(ctx context.Context, pool *sql.DB, workers int, log *slog.Logger,
 		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
 		Workers:                     registered,
 		Logger:                      quiet,
-		PollOnly:                    true,
 		FetchPollInterval:           fetchPoll,
 		FetchCooldown:               fetchCooldown,
 		JobTimeout:                  -1,
@@ -122,6 +124,16 @@ func (j *jobs) insert(ctx context.Context, job dagrunstore.Job, epoch int64) err
 	_, err := j.client.Insert(ctx, jobArgs{Instance: job.Instance, Try: job.Try, Epoch: epoch}, nil)
 	return err
 }
+
+// inProcess is River's SQLite driver without its notifications through the database, which are for other processes and are polled for there. Without them
+// River tells the fetcher of its own process of each insert directly.
+type inProcess struct{ *riversqlite.Driver }
+
+// SupportsListener is false: nobody listens through the database.
+func (inProcess) SupportsListener() bool { return false }
+
+// SupportsListenNotify is false: nothing is notified through the database.
+func (inProcess) SupportsListenNotify() bool { return false }
 
 // warnings passes on warnings and errors only.
 type warnings struct{ slog.Handler }
