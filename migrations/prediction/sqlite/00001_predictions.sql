@@ -17,7 +17,7 @@ CREATE TABLE predictions (
     bed            REAL,
     bath           REAL,
     acre_lot       REAL,
-    street         REAL,
+    street         TEXT,
     city           TEXT,
     state          TEXT,
     zip_code       TEXT,

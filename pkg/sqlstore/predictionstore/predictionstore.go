@@ -31,6 +31,7 @@ type Record struct {
 	AsOf         time.Time
 	Prediction   float64 // dollars
 	Listing      property.Listing
+	Street       property.Text // as it was asked, a name or a number; Listing.Street is not stored
 }
 
 // Store keeps predictions. It is safe for concurrent use.

@@ -35,10 +35,11 @@ func record(id string) predictionstore.Record {
 		AsOf:         time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		Prediction:   245706.06,
 		Listing: property.Listing{
-			BrokeredBy: 74802, Status: property.NewText("for_sale"), Price: 394900, Bed: 3, Bath: 2, AcreLot: 1.17, Street: 1589662,
+			BrokeredBy: 74802, Status: property.NewText("for_sale"), Price: 394900, Bed: 3, Bath: 2, AcreLot: 1.17, Street: 0,
 			City: property.NewText("Crossville"), State: property.NewText(""), ZipCode: property.NewText("00601"), HouseSize: 2056,
 			PrevSoldDate: property.NewText("2021-12-01"),
 		},
+		Street: property.NewText("1589662"),
 	}
 }
 
@@ -52,6 +53,9 @@ func TestARecordIsReadBackAfterARestart(t *testing.T) {
 	defer func() { require.NoError(t, s.Close()) }()
 	got, err := s.ByRequest(t.Context(), "one")
 	require.NoError(t, err)
+	require.Len(t, got, 1)
+	require.True(t, property.IsNull(got[0].Listing.Street))
+	got[0].Listing.Street = 0
 	require.Equal(t, []predictionstore.Record{record("one")}, got)
 }
 
@@ -59,6 +63,7 @@ func TestWhatWasLeftOutIsNull(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "predictions.db")
 	s := open(t, file)
 	r := record("one")
+	r.Street = property.Text{}
 	r.Listing = property.Listing{
 		BrokeredBy: property.Null(), Price: property.Null(), Street: property.Null(),
 		Status: property.NewText("sold"), Bed: 0, Bath: 1, AcreLot: 1, HouseSize: 1,

@@ -27,7 +27,7 @@ type row struct {
 	Bed          sql.NullFloat64
 	Bath         sql.NullFloat64
 	AcreLot      sql.NullFloat64
-	Street       sql.NullFloat64
+	Street       sql.NullString
 	City         sql.NullString
 	State        sql.NullString
 	ZipCode      sql.NullString
@@ -54,7 +54,7 @@ func rowOf(r Record) row {
 		Bed:          number(l.Bed),
 		Bath:         number(l.Bath),
 		AcreLot:      number(l.AcreLot),
-		Street:       number(l.Street),
+		Street:       text(r.Street),
 		City:         text(l.City),
 		State:        text(l.State),
 		ZipCode:      text(l.ZipCode),
@@ -77,13 +77,14 @@ func (r row) record() (Record, error) {
 		ModelRunID: r.ModelRunID, AsOf: asOf, Prediction: r.Prediction,
 		Listing: property.Listing{
 			BrokeredBy: value(r.BrokeredBy), Status: property.Text{Value: r.Status.String, Valid: r.Status.Valid}, Price: value(r.Price),
-			Bed: value(r.Bed), Bath: value(r.Bath), AcreLot: value(r.AcreLot), Street: value(r.Street),
+			Bed: value(r.Bed), Bath: value(r.Bath), AcreLot: value(r.AcreLot), Street: property.Null(),
 			City:         property.Text{Value: r.City.String, Valid: r.City.Valid},
 			State:        property.Text{Value: r.State.String, Valid: r.State.Valid},
 			ZipCode:      property.Text{Value: r.ZipCode.String, Valid: r.ZipCode.Valid},
 			HouseSize:    value(r.HouseSize),
 			PrevSoldDate: property.Text{Value: r.PrevSoldDate.String, Valid: r.PrevSoldDate.Valid},
 		},
+		Street: property.Text{Value: r.Street.String, Valid: r.Street.Valid},
 	}, nil
 }
 

@@ -1,0 +1,200 @@
+package serving
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"tasador/pkg/features"
+	"tasador/pkg/property"
+)
+
+// request is a checked request: a listing and the instant that it is priced at.
+type request struct {
+	Listing property.Listing // without its street
+	Street  property.Text    // as it was asked: a name or a number
+	AsOf    time.Time
+	Unknown []string // names that no field has; they are not used
+}
+
+// check turns values into a request, or says what is wrong with each field, in the order of the fields. allowed are further
+// statuses that are taken because the model knows them.
+func check(values map[string]value, allowed []string, now time.Time) (request, []fieldError) {
+	c := checker{allowed: append(statuses(), allowed...), now: now}
+	c.req.AsOf = now
+	for _, name := range []*float64{&c.req.Listing.BrokeredBy, &c.req.Listing.Price, &c.req.Listing.Street} {
+		*name = property.Null()
+	}
+	for _, f := range fields() {
+		c.field, c.value = f, values[f.Name]
+		c.check()
+	}
+	return c.req, c.errors
+}
+
+// checker walks over the fields.
+type checker struct {
+	allowed []string
+	now     time.Time
+	req     request
+	errors  []fieldError
+	field   field
+	value   value
+}
+
+func (c *checker) fail(kind, format string, args ...any) {
+	c.errors = append(c.errors, fieldError{Loc: []any{"body", c.field.Name}, Type: kind, Format: format, Args: args})
+}
+
+func (c *checker) check() {
+	if c.value.kind == isMissing {
+		if c.field.Required {
+			c.fail("missing", "this field is required")
+		}
+		return
+	}
+	l := &c.req.Listing
+	switch c.field.Name {
+	case property.BrokeredBy:
+		c.number(&l.BrokeredBy)
+	case property.Price:
+		c.number(&l.Price)
+	case property.Bed:
+		c.number(&l.Bed)
+	case property.Bath:
+		c.number(&l.Bath)
+	case property.AcreLot:
+		c.number(&l.AcreLot)
+	case property.HouseSize:
+		c.number(&l.HouseSize)
+	case property.Status:
+		c.status(&l.Status)
+	case property.Street:
+		c.street()
+	case property.City:
+		c.text(&l.City)
+	case property.State:
+		c.text(&l.State)
+	case property.ZipCode:
+		c.zipCode(&l.ZipCode)
+	case property.PrevSoldDate:
+		c.date(&l.PrevSoldDate)
+	case asOfField:
+		c.instant()
+	}
+}
+
+func (c *checker) number(into *float64) {
+	v := c.value
+	if v.kind == isText && c.field.Kind == numberOrID {
+		n, err := strconv.ParseFloat(strings.TrimSpace(v.text), 64)
+		if err == nil {
+			v = value{kind: isNumber, number: n}
+		}
+	}
+	switch {
+	case v.kind != isNumber:
+		c.fail("float_type", "this must be a number, such as %s", fmt.Sprint(c.field.Example))
+	case math.IsNaN(v.number):
+		c.fail("finite_number", "this must be a finite number")
+	case v.number < 0:
+		c.fail("greater_than_equal", "this must not be negative")
+	case v.number > c.field.Max:
+		c.fail("less_than_equal", "this must be at most %s", strconv.FormatFloat(c.field.Max, 'f', -1, 64))
+	default:
+		*into = v.number
+	}
+}
+
+// plain returns the value as a text that is short enough and can be shown.
+func (c *checker) plain() (string, bool) {
+	switch {
+	case c.value.kind != isText:
+		c.fail("string_type", "this must be a text")
+	case utf8.RuneCountInString(c.value.text) > maxText:
+		c.fail("string_too_long", "this must have at most %s characters", strconv.Itoa(maxText))
+	case strings.ContainsFunc(c.value.text, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		c.fail("string_pattern_mismatch", "this must not hold control characters")
+	default:
+		return c.value.text, true
+	}
+	return "", false
+}
+
+func (c *checker) text(into *property.Text) {
+	if s, ok := c.plain(); ok {
+		*into = property.NewText(s)
+	}
+}
+
+func (c *checker) status(into *property.Text) {
+	s, ok := c.plain()
+	switch {
+	case ok && slices.Contains(c.allowed, s):
+		*into = property.NewText(s)
+	case ok:
+		c.fail("enum", "this must be one of %s", strings.Join(c.allowed, ", "))
+	}
+}
+
+// whole returns the value's number if it is a whole one that is not negative.
+func (c *checker) whole(limit float64) (string, bool) {
+	n := c.value.number
+	if n != math.Trunc(n) || n < 0 || n > limit {
+		c.fail("int_type", "as a number this must be whole and from 0 to %s", strconv.FormatFloat(limit, 'f', -1, 64))
+		return "", false
+	}
+	return strconv.FormatFloat(n, 'f', -1, 64), true
+}
+
+func (c *checker) street() {
+	if c.value.kind == isNumber {
+		if s, ok := c.whole(maxID); ok {
+			c.req.Street = property.NewText(s)
+		}
+		return
+	}
+	c.text(&c.req.Street)
+}
+
+// zipCode fills a number up to five digits, as the pipeline does.
+func (c *checker) zipCode(into *property.Text) {
+	if c.value.kind != isNumber {
+		c.text(into)
+		return
+	}
+	if s, ok := c.whole(maxZip); ok {
+		*into = property.NewText(strings.Repeat("0", 5-len(s)) + s)
+	}
+}
+
+const dateHint = "this must be a date such as 2021-12-01, optionally with a time, of a year from 1678 to 2261"
+
+func (c *checker) date(into *property.Text) {
+	s, ok := c.plain()
+	if !ok {
+		return
+	}
+	if _, good := features.ParseSoldAt(s); !good {
+		c.fail("date_parsing", dateHint)
+		return
+	}
+	*into = property.NewText(s)
+}
+
+func (c *checker) instant() {
+	s, ok := c.plain()
+	if !ok {
+		return
+	}
+	at, good := features.ParseSoldAt(s)
+	if !good {
+		c.fail("date_parsing", dateHint)
+		return
+	}
+	c.req.AsOf = at
+}

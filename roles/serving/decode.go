@@ -1,0 +1,137 @@
+package serving
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// value is what a request says for one field, whether it came as JSON or from a form.
+type value struct {
+	kind   valueKind
+	number float64
+	text   string
+}
+
+type valueKind int
+
+const (
+	isMissing valueKind = iota // not there, null or an empty text
+	isNumber
+	isText
+	isOther // true, a list, an object
+)
+
+// fieldError says what is wrong with one field, in the shape that FastAPI's clients know. Format and Args make the sentence, so that
+// the page can say it in its own language.
+type fieldError struct {
+	Loc    []any
+	Type   string
+	Format string
+	Args   []any
+}
+
+// decodeJSON reads the fields of a JSON object. Unknown names are returned beside them.
+func decodeJSON(body []byte) (values map[string]value, unknown []string, problem *fieldError) {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil, nil, &fieldError{Loc: []any{"body"}, Type: "missing", Format: "the body is empty; send a listing as a JSON object"}
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(body, &raw); err != nil {
+		return nil, nil, explainJSON(err)
+	}
+	if raw == nil {
+		return nil, nil, notAnObject("null")
+	}
+	values = map[string]value{}
+	known := fields()
+	for name, content := range raw {
+		if !slices.ContainsFunc(known, func(f field) bool { return f.Name == name }) {
+			unknown = append(unknown, name)
+			continue
+		}
+		values[name] = jsonValue(content)
+	}
+	slices.Sort(unknown)
+	return values, unknown, nil
+}
+
+func explainJSON(err error) *fieldError {
+	var syntax *json.SyntaxError
+	var shape *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &shape):
+		return notAnObject(shape.Value)
+	case errors.As(err, &syntax):
+		return &fieldError{
+			Loc: []any{"body", syntax.Offset}, Type: "json_invalid",
+			Format: "the body is not JSON: %s at byte %s", Args: []any{syntax.Error(), strconv.FormatInt(syntax.Offset, 10)},
+		}
+	default:
+		return &fieldError{Loc: []any{"body"}, Type: "json_invalid", Format: "the body is not JSON: %s", Args: []any{err.Error()}}
+	}
+}
+
+func notAnObject(what string) *fieldError {
+	return &fieldError{Loc: []any{"body"}, Type: "dict_type", Format: "the body is a JSON %s; send one listing as a JSON object", Args: []any{what}}
+}
+
+func jsonValue(content json.RawMessage) value {
+	switch c := content[0]; {
+	case c == 'n':
+		return value{}
+	case c == '"':
+		var s string
+		if err := json.Unmarshal(content, &s); err != nil {
+			return value{kind: isOther}
+		}
+		return textValue(s)
+	case c == '-' || c >= '0' && c <= '9':
+		v, err := strconv.ParseFloat(string(content), 64)
+		if err != nil { // out of range: v is infinite, which no limit lets pass
+			return value{kind: isNumber, number: v}
+		}
+		return value{kind: isNumber, number: v, text: string(content)}
+	default:
+		return value{kind: isOther}
+	}
+}
+
+// textValue takes an empty text for a missing one: a form sends those, and no field of a listing means anything by it.
+func textValue(s string) value {
+	if strings.TrimSpace(s) == "" {
+		return value{}
+	}
+	return value{kind: isText, text: s}
+}
+
+// decodeForm reads the fields of a submitted form, where everything is text: what must be a number is read as one.
+func decodeForm(form url.Values) map[string]value {
+	values := map[string]value{}
+	for _, f := range fields() {
+		v := textValue(form.Get(f.Name))
+		if n, err := strconv.ParseFloat(strings.TrimSpace(v.text), 64); v.kind == isText && f.Kind == number && (err == nil || errors.Is(err, strconv.ErrRange)) {
+			v = value{kind: isNumber, number: n}
+		}
+		values[f.Name] = v
+	}
+	return values
+}
+
+// readBody reads a body of bounded length.
+func readBody(r io.Reader) ([]byte, error) {
+	body, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	if !utf8.Valid(body) {
+		return nil, errNotUTF8
+	}
+	return body, nil
+}

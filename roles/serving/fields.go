@@ -1,0 +1,69 @@
+package serving
+
+import (
+	"tasador/pkg/dataset"
+	"tasador/pkg/property"
+)
+
+// kind is what a field of a listing may hold.
+type kind int
+
+const (
+	number      kind = iota
+	text             // of at most maxText characters
+	numberOrID       // a number, or a text that holds one
+	textOrID         // a text, or a whole number
+	zipCode          // a text, or a whole number of up to five digits
+	status           // one of the statuses
+	date             // a date, or a date with a time
+	instantKind      // as date; of the request, not of the listing
+)
+
+// maxText is how many characters a text may have.
+const maxText = 200
+
+// asOfField names the instant of the request beside the fields of the listing.
+const asOfField = "as_of"
+
+// field is one field of the request: the one place from which decoding, checking, the form and the OpenAPI document know it.
+type field struct {
+	Name     string
+	Kind     kind
+	Required bool
+	Max      float64 // of numbers; the least is 0
+	Label    string  // in forms; a key of the translations
+	Doc      string
+	Example  any
+}
+
+// The limits only keep out what cannot be meant: the largest real listings stay far below them.
+const (
+	maxRooms  = 1000
+	maxAcres  = 10_000_000
+	maxSquare = 100_000_000
+	maxPrice  = 1_000_000_000_000
+	maxID     = 1_000_000_000_000
+	maxZip    = 99_999
+)
+
+// fields lists the fields in the order of the form.
+func fields() []field {
+	return []field{
+		{Name: property.BrokeredBy, Kind: numberOrID, Max: maxID, Label: "Broker", Doc: "Number of the broker. Stored, not used.", Example: 74802},
+		{Name: property.Status, Kind: status, Required: true, Label: "Status", Doc: "Whether the house is for sale, sold or still to be built.", Example: "for_sale"},
+		{Name: property.Price, Kind: number, Max: maxPrice, Label: "Asking price", Doc: "Asking price in dollars. Stored, never used for the prediction.", Example: 394900},
+		{Name: property.Bed, Kind: number, Required: true, Max: maxRooms, Label: "Bedrooms", Doc: "Number of bedrooms.", Example: 3},
+		{Name: property.Bath, Kind: number, Required: true, Max: maxRooms, Label: "Bathrooms", Doc: "Number of bathrooms.", Example: 2},
+		{Name: property.AcreLot, Kind: number, Required: true, Max: maxAcres, Label: "Lot (acres)", Doc: "Size of the lot in acres.", Example: 1.17},
+		{Name: property.Street, Kind: textOrID, Label: "Street", Doc: "Street, or its number in the listings. Stored, not used.", Example: 1589662},
+		{Name: property.City, Kind: text, Label: "City", Doc: "City. Stored, not used.", Example: "Crossville"},
+		{Name: property.State, Kind: text, Label: "State", Doc: "State. Stored, not used.", Example: "Tennessee"},
+		{Name: property.ZipCode, Kind: zipCode, Label: "Zip code", Doc: "Postal code; as a number it is filled up to five digits. Stored, not used.", Example: "38571"},
+		{Name: property.HouseSize, Kind: number, Required: true, Max: maxSquare, Label: "House size (sq ft)", Doc: "Living space in square feet.", Example: 2056},
+		{Name: property.PrevSoldDate, Kind: date, Label: "Previously sold", Doc: "Date of the last sale, YYYY-MM-DD; without one the house counts as never sold.", Example: "2021-12-01"},
+		{Name: asOfField, Kind: instantKind, Label: "As of", Doc: "Instant that the days since the last sale are counted to, YYYY-MM-DD or with a time; without it, now.", Example: "2026-01-01T00:00:00Z"},
+	}
+}
+
+// statuses are the values that status may have.
+func statuses() []string { return dataset.Statuses() }

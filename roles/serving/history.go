@@ -1,0 +1,157 @@
+package serving
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/experiment"
+	"tasador/pkg/registry"
+)
+
+// experimentName is where the DAG logs its decisions and trainings.
+const experimentName = "Realtor_Price_Experiment"
+
+// Names and tags by which the DAG's runs are told apart and joined.
+const (
+	decisionRun   = "decision"
+	trainPrefix   = "train__"
+	tagDagRunID   = "dag_run_id"
+	tagDecision   = "decision"
+	tagReason     = "reason"
+	tagPromoted   = "promoted"
+	tagCurrent    = "current_rmse"
+	tagPrevious   = "previous_best_rmse"
+	historyRows   = 100
+	historySearch = 4 * historyRows // a DAG run has a decision and perhaps a training; retries may have left more
+)
+
+// tracking is what the history reads.
+type tracking interface {
+	ExperimentByName(ctx context.Context, name string) (*experiment.Experiment, error)
+	SearchRuns(ctx context.Context, q experiment.RunSearch) (experiment.Page[experiment.Run], error)
+	SearchVersions(ctx context.Context, q experiment.Search) (experiment.Page[registry.Version], error)
+}
+
+// historyRow is one DAG run: what it decided, and what came of it. Texts are empty, RMSEs nil where there is nothing to say.
+type historyRow struct {
+	DagRunID string
+	Decision string
+	Reason   string
+	Promoted string // true or false, if a model was trained
+
+	ModelName    string // if one was trained
+	ModelVersion string // if it was promoted
+	Current      *float64
+	Previous     *float64
+	started      int64
+}
+
+// history returns the newest DAG runs, newest first, and whether there are more. Codes: Unavailable when tracking is away.
+func history(ctx context.Context, from tracking, model string) (rows []historyRow, more bool, err error) {
+	e, err := from.ExperimentByName(ctx, experimentName)
+	if apperror.CodeOf(err) == apperror.NotFound && err != nil {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	q := experiment.RunSearch{ExperimentIDs: []string{e.ID}}
+	q.MaxResults, q.OrderBy = historySearch, []string{"attributes.start_time DESC"}
+	page, err := from.SearchRuns(ctx, q)
+	if err != nil {
+		return nil, false, err
+	}
+	versions, err := versionsByRun(ctx, from, model)
+	if err != nil {
+		return nil, false, err
+	}
+	rows = join(page.Items, versions, model)
+	more = page.NextPageToken != "" || len(rows) > historyRows
+	return rows[:min(len(rows), historyRows)], more, nil
+}
+
+// versionsByRun returns the model's versions by the run that trained them.
+func versionsByRun(ctx context.Context, from tracking, model string) (map[string]string, error) {
+	var q experiment.Search
+	q.Filter, q.MaxResults = "name='"+strings.ReplaceAll(model, "'", "''")+"'", 1000
+	page, err := from.SearchVersions(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	byRun := map[string]string{}
+	for _, v := range page.Items {
+		byRun[v.RunID] = v.Version
+	}
+	return byRun, nil
+}
+
+// join puts the runs of each DAG run together. runs come newest first, so the newest of a kind wins.
+func join(runs []experiment.Run, versions map[string]string, model string) []historyRow {
+	byID := map[string]*historyRow{}
+	seen := map[string]bool{}
+	for i := range runs {
+		run := &runs[i]
+		id, tagged := run.Tag(tagDagRunID)
+		kind := kindOf(run.Name)
+		if !tagged || kind == "" || seen[kind+id] {
+			continue
+		}
+		seen[kind+id] = true
+		row := byID[id]
+		if row == nil {
+			row = &historyRow{DagRunID: id, started: run.StartTime}
+			byID[id] = row
+		}
+		row.started = min(row.started, run.StartTime)
+		if kind == decisionRun {
+			row.Decision, _ = run.Tag(tagDecision)
+			row.Reason, _ = run.Tag(tagReason)
+			continue
+		}
+		row.train(run, versions, model)
+	}
+	rows := make([]historyRow, 0, len(byID))
+	for _, row := range byID {
+		rows = append(rows, *row)
+	}
+	slices.SortFunc(rows, func(a, b historyRow) int {
+		return cmp.Or(cmp.Compare(b.started, a.started), cmp.Compare(b.DagRunID, a.DagRunID))
+	})
+	return rows
+}
+
+func kindOf(runName string) string {
+	switch {
+	case runName == decisionRun:
+		return decisionRun
+	case strings.HasPrefix(runName, trainPrefix):
+		return trainPrefix
+	}
+	return ""
+}
+
+func (r *historyRow) train(run *experiment.Run, versions map[string]string, model string) {
+	r.Promoted, _ = run.Tag(tagPromoted)
+	r.Current, r.Previous = numberTag(run, tagCurrent), numberTag(run, tagPrevious)
+	version, registered := versions[run.ID]
+	if registered {
+		r.ModelName = model
+	}
+	if registered && r.Promoted == "true" {
+		r.ModelVersion = version
+	}
+}
+
+// numberTag reads a number from a tag; None and what is no number give nil.
+func numberTag(run *experiment.Run, key string) *float64 {
+	s, _ := run.Tag(key)
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return nil
+	}
+	return &v
+}

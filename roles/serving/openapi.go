@@ -1,0 +1,136 @@
+package serving
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/labstack/echo/v4"
+)
+
+// document is the OpenAPI description of the role, made once: as JSON for programs, as operations for the page /docs.
+type document struct {
+	json       []byte
+	operations []operation
+}
+
+// newDocument describes the API from the Go types of its answers and from the fields of its request. Only the description is
+// huma's: its validation, errors and process-wide settings are not used.
+func newDocument(version string) (document, error) {
+	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	api := &huma.OpenAPI{
+		OpenAPI: "3.1.0",
+		Info: &huma.Info{
+			Title: "tasador serving", Version: version,
+			Description: "Prices houses with the model version that is in production. Every answer is recorded before it is given.",
+		},
+		Components: &huma.Components{Schemas: schemas},
+	}
+	schemas.Map()["Listing"] = listingSchema()
+	answer := func(description string, t reflect.Type) *huma.Response {
+		return &huma.Response{Description: description, Content: map[string]*huma.MediaType{
+			echo.MIMEApplicationJSON: {Schema: schemas.Schema(t, true, "")},
+		}}
+	}
+	failure := reflect.TypeFor[Failure]()
+	api.AddOperation(&huma.Operation{
+		OperationID: "predict", Method: http.MethodPost, Path: "/predict", Summary: "Price a listing.",
+		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+			echo.MIMEApplicationJSON: {Schema: &huma.Schema{Ref: "#/components/schemas/Listing"}, Example: exampleBody()},
+		}},
+		Responses: map[string]*huma.Response{
+			"200": answer("The price, recorded.", reflect.TypeFor[Answer]()),
+			"422": answer("Fields are wrong; each is named. Nothing is recorded.", reflect.TypeFor[ValidationError]()),
+			"400": answer("The request cannot be read or is too long.", failure),
+			"503": answer("No version is in production yet, or the prediction cannot be recorded.", failure),
+		},
+	})
+	api.AddOperation(&huma.Operation{
+		OperationID: "health", Method: http.MethodGet, Path: "/health", Summary: "Whether the server runs.",
+		Responses: map[string]*huma.Response{"200": answer("It does.", reflect.TypeFor[Health]())},
+	})
+	out, err := json.MarshalIndent(api, "", " ")
+	if err != nil {
+		return document{}, fmt.Errorf("OpenAPI document: %w", err)
+	}
+	return document{json: out, operations: operationsOf(api, schemas)}, nil
+}
+
+// Health is the body of GET /health.
+type Health struct {
+	Status string `json:"status" enum:"ok"`
+}
+
+// listingSchema is the schema of the request, from the same fields that check it.
+func listingSchema() *huma.Schema {
+	s := &huma.Schema{
+		Type: huma.TypeObject, Description: "A house as the data source lists it. Fields that are not known are ignored and named in the answer.",
+		Properties: map[string]*huma.Schema{}, AdditionalProperties: true,
+	}
+	for _, f := range fields() {
+		p := schemaOf(f)
+		p.Description, p.Examples = f.Doc, []any{f.Example}
+		s.Properties[f.Name] = p
+		if f.Required {
+			s.Required = append(s.Required, f.Name)
+		}
+	}
+	return s
+}
+
+func schemaOf(f field) *huma.Schema {
+	zero, length := 0.0, maxText
+	limited := &huma.Schema{Type: huma.TypeNumber, Minimum: &zero, Maximum: &f.Max}
+	plain := &huma.Schema{Type: huma.TypeString, MaxLength: &length}
+	var s *huma.Schema
+	switch f.Kind {
+	case number:
+		s = limited
+	case numberOrID:
+		s = &huma.Schema{OneOf: []*huma.Schema{limited, plain}}
+	case textOrID:
+		s = &huma.Schema{OneOf: []*huma.Schema{plain, wholeTo(maxID)}}
+	case zipCode:
+		s = &huma.Schema{OneOf: []*huma.Schema{plain, wholeTo(maxZip)}}
+	case status:
+		// Open: a model that was trained on further statuses takes those too.
+		s = plain
+		f.Doc = "One of for_sale, ready_to_build, sold, to_build, or another status that the model was trained on."
+	default:
+		s = plain
+	}
+	if !f.Required {
+		s = &huma.Schema{OneOf: append(alternatives(s), &huma.Schema{Type: "null"})}
+	}
+	return s
+}
+
+func alternatives(s *huma.Schema) []*huma.Schema {
+	if s.OneOf != nil {
+		return s.OneOf
+	}
+	return []*huma.Schema{s}
+}
+
+func wholeTo(limit float64) *huma.Schema {
+	zero := 0.0
+	return &huma.Schema{Type: huma.TypeInteger, Minimum: &zero, Maximum: &limit}
+}
+
+// exampleBody is the original's example.
+func exampleBody() map[string]any {
+	body := map[string]any{}
+	for _, f := range fields() {
+		if f.Name != asOfField {
+			body[f.Name] = f.Example
+		}
+	}
+	return body
+}
+
+// openAPI is GET /openapi.json.
+func (r *role) openAPI(c echo.Context) error {
+	return c.JSONBlob(http.StatusOK, r.document.json)
+}

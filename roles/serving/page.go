@@ -1,0 +1,201 @@
+package serving
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/config"
+	"tasador/pkg/httpserver"
+	"tasador/pkg/property"
+	"tasador/web"
+)
+
+// formField is one field as the form shows it.
+type formField struct {
+	field
+	Value       string
+	Options     []string
+	Numeric     bool
+	Placeholder string
+	Error       *fieldError
+}
+
+// servedView is the version in production as the page shows it.
+type servedView struct {
+	Name, Version, DagRunID string
+	TestRMSE                float64
+	Rows                    int
+}
+
+// appraisePage is the content of the first page.
+type appraisePage struct {
+	Fields  []formField
+	Invalid bool
+	Failed  string
+	Answer  *Answer
+	Asking  float64
+
+	Served        *servedView
+	FollowProblem string
+	Missing       *fieldError // a sentence, if nothing is served
+
+	History        []historyRow
+	HistoryMore    bool
+	HistoryShown   int
+	HistoryProblem string
+}
+
+// showForm is GET /: the form with an example in it.
+func (r *role) showForm(c echo.Context) error {
+	p := appraisePage{Fields: r.form(exampleValue, nil)}
+	return r.appraisePage(c, http.StatusOK, p)
+}
+
+func exampleValue(f field) string {
+	if f.Name == asOfField {
+		return ""
+	}
+	return fmt.Sprint(f.Example)
+}
+
+// submitForm is POST /: the same form with what was typed, and the price or what is wrong.
+func (r *role) submitForm(c echo.Context) error {
+	begin := r.now()
+	defer func() { r.metrics.latency.Observe(r.now().Sub(begin).Seconds()) }()
+	r.metrics.requests.Inc()
+	typed, err := c.FormParams()
+	if err != nil {
+		r.metrics.outcome(outcomeInvalid)
+		return err
+	}
+	req, problems := check(decodeForm(typed), r.modelStatuses(), begin)
+	p := appraisePage{Fields: r.form(func(f field) string { return typed.Get(f.Name) }, problems)}
+	if len(problems) > 0 {
+		r.metrics.outcome(outcomeInvalid)
+		p.Invalid = true
+		return r.appraisePage(c, http.StatusUnprocessableEntity, p)
+	}
+	answer, err := r.answer(c.Request().Context(), req, httpserver.RequestID(c), begin)
+	if err != nil {
+		p.Failed = apperror.MessageOf(err)
+		return r.appraisePage(c, statusOf(err), p)
+	}
+	p.Answer = &answer
+	if !property.IsNull(req.Listing.Price) {
+		p.Asking = req.Listing.Price
+	}
+	return r.appraisePage(c, http.StatusOK, p)
+}
+
+// form returns the fields with their values and errors.
+func (r *role) form(valueOf func(field) string, problems []fieldError) []formField {
+	var out []formField
+	for _, f := range fields() {
+		shown := formField{field: f, Value: valueOf(f), Numeric: f.Kind == number || f.Kind == numberOrID}
+		switch f.Kind {
+		case status:
+			shown.Options = r.statusOptions(shown.Value)
+		case instantKind:
+			shown.Placeholder = "now"
+		}
+		for i := range problems {
+			if problems[i].Loc[1] == f.Name {
+				shown.Error = &problems[i]
+			}
+		}
+		out = append(out, shown)
+	}
+	return out
+}
+
+// statusOptions are the statuses that may be chosen; what was typed stays, so that the error beside it makes sense.
+func (r *role) statusOptions(typed string) []string {
+	options := statuses()
+	for _, s := range append(r.modelStatuses(), typed) {
+		if s != "" && !slices.Contains(options, s) {
+			options = append(options, s)
+		}
+	}
+	return options
+}
+
+// appraisePage fills in what the page shows beside the form, and sends it.
+func (r *role) appraisePage(c echo.Context, status int, p appraisePage) error {
+	note := ""
+	served, err := r.predictor.Current()
+	problem := r.predictor.Problem()
+	switch {
+	case err == nil:
+		note = served.Name + " " + served.Version
+		training := served.Model.Training
+		p.Served = &servedView{
+			Name: served.Name, Version: served.Version, DagRunID: training.DagRunID,
+			TestRMSE: float64(training.TestRMSE), Rows: training.Rows.Train + training.Rows.Validation,
+		}
+		if problem != nil {
+			p.FollowProblem = apperror.MessageOf(problem)
+		}
+	case problem == nil || apperror.CodeOf(problem) == apperror.NotFound:
+		p.Missing = &fieldError{Format: "No version of %s is in %s yet, so nothing can be appraised.", Args: []any{r.cfg.Serving.Model, r.cfg.Serving.Stage}}
+		p.Failed = ""
+	default:
+		p.Missing = &fieldError{Format: "No version of %s can be served: %s", Args: []any{r.cfg.Serving.Model, apperror.MessageOf(problem)}}
+		p.Failed = ""
+	}
+	rows, more, err := history(c.Request().Context(), r.tracking, r.cfg.Serving.Model)
+	if err != nil {
+		p.HistoryProblem = apperror.MessageOf(err)
+	}
+	p.History, p.HistoryMore, p.HistoryShown = rows, more, len(rows)
+	return r.site.Write(c.Response(), c.Request(), status, "appraise", r.page(c, "Appraise", note, p))
+}
+
+func (r *role) page(c echo.Context, title, note string, body any) web.Page {
+	return web.Page{
+		Title: title, Note: note, Role: config.RoleServing, Version: r.build.Version, Body: body,
+		Links: []web.Link{
+			{Label: "Appraise", Href: "/", Current: c.Path() == "/"},
+			{Label: "DAGs", Href: publicAddress(c, r.cfg.Pipeline.Listen)},
+			{Label: "Experiments", Href: r.cfg.Tracking.URI},
+			{Label: "API", Href: "/docs", Current: c.Path() == "/docs"},
+		},
+	}
+}
+
+// publicAddress is where the reader's browser finds a server that listens on addr: on all addresses means on the one it asked.
+func publicAddress(c echo.Context, addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "http://" + addr
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		host = c.Request().Host
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// wantsPage reports whether a browser asks for a page: those name HTML first, programs name JSON or anything.
+func wantsPage(c echo.Context) bool {
+	return c.Path() != "/predict" && strings.HasPrefix(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextHTML)
+}
+
+func (r *role) errorPage(c echo.Context, status int, message string) error {
+	return r.site.Write(c.Response(), c.Request(), status, "error", r.page(c, "This did not work", "", message))
+}
+
+// statusOf is the status of a failed prediction: numbers that are too large are the fault of the listing.
+func statusOf(err error) int {
+	if apperror.CodeOf(err) == apperror.Invalid {
+		return http.StatusUnprocessableEntity
+	}
+	return httpserver.StatusOf(err)
+}

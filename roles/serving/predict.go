@@ -1,0 +1,165 @@
+package serving
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/features"
+	"tasador/pkg/httpserver"
+	"tasador/pkg/inference"
+	"tasador/pkg/sqlstore/predictionstore"
+)
+
+// maxBody is the longest request that a listing can need, in bytes.
+const maxBody = 64 << 10
+
+var errNotUTF8 = errors.New("the body is not UTF-8 text")
+
+// Answer is what POST /predict answers.
+type Answer struct {
+	Prediction   float64   `json:"prediction" doc:"Price in dollars."`
+	ModelName    string    `json:"model_name" doc:"Registered model that answered."`
+	ModelVersion string    `json:"model_version" doc:"Its version."`
+	ModelRunID   string    `json:"model_run_id" doc:"Run that trained it."`
+	RequestID    string    `json:"request_id" doc:"Id under which the prediction is recorded; the X-Request-Id of the request if it sent one."`
+	AsOf         time.Time `json:"as_of" doc:"Instant that the days since the last sale were counted to."`
+	Ignored      []string  `json:"ignored_fields,omitempty" doc:"Fields of the request that are not known."`
+}
+
+// ErrorDetail is one thing that is wrong with a request.
+type ErrorDetail struct {
+	Loc  []any  `json:"loc" doc:"Where: body, and the name of the field or the byte of the body."`
+	Msg  string `json:"msg" doc:"What is wrong and what to send instead."`
+	Type string `json:"type" doc:"Kind of the error."`
+}
+
+// ValidationError is the body of status 422.
+type ValidationError struct {
+	Detail []ErrorDetail `json:"detail"`
+}
+
+// Failure is the body of every other error.
+type Failure struct {
+	Detail    string `json:"detail" doc:"What is wrong and what to do."`
+	RequestID string `json:"request_id"`
+}
+
+// predict is POST /predict.
+func (r *role) predict(c echo.Context) error {
+	begin := r.now()
+	defer func() { r.metrics.latency.Observe(r.now().Sub(begin).Seconds()) }()
+	r.metrics.requests.Inc()
+	body, err := readBody(c.Request().Body)
+	if errors.Is(err, errNotUTF8) {
+		return r.invalid(c, []fieldError{{Loc: []any{"body"}, Type: "json_invalid", Format: "the body is not UTF-8 text"}})
+	}
+	if err != nil {
+		r.metrics.outcome(outcomeInvalid)
+		return err
+	}
+	values, unknown, problem := decodeJSON(body)
+	if problem != nil {
+		return r.invalid(c, []fieldError{*problem})
+	}
+	req, problems := check(values, r.modelStatuses(), begin)
+	if len(problems) > 0 {
+		return r.invalid(c, problems)
+	}
+	req.Unknown = unknown
+	answer, err := r.answer(c.Request().Context(), req, httpserver.RequestID(c), begin)
+	if err != nil && statusOf(err) == http.StatusUnprocessableEntity {
+		return unprocessable(c, []fieldError{{Loc: []any{"body"}, Type: "value_error", Format: apperror.MessageOf(err)}})
+	}
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, answer)
+}
+
+// answer prices a request and records it; only then it is given. Codes: Unavailable if there is no model or if the prediction
+// cannot be recorded, Invalid if the numbers are too large.
+func (r *role) answer(ctx context.Context, req request, requestID string, now time.Time) (Answer, error) {
+	prediction, served, err := r.predictor.Predict(req.Listing, req.AsOf)
+	if err != nil {
+		r.metrics.outcome(outcomeOf(err))
+		return Answer{}, err
+	}
+	err = r.store.Record(ctx, predictionstore.Record{
+		RequestID:    requestID,
+		PredictedAt:  now,
+		ModelName:    served.Name,
+		ModelVersion: served.Version,
+		ModelRunID:   served.RunID,
+		AsOf:         req.AsOf,
+		Prediction:   prediction.Price,
+		Listing:      req.Listing,
+		Street:       req.Street,
+	})
+	if err != nil {
+		r.metrics.outcome(outcomeUnavailable)
+		r.log.ErrorContext(ctx, "a prediction was not recorded", "request_id", requestID, "error", err)
+		return Answer{}, err
+	}
+	r.metrics.outcome(outcomeOK)
+	return Answer{
+		Prediction: prediction.Price, ModelName: served.Name, ModelVersion: served.Version, ModelRunID: served.RunID,
+		RequestID: requestID, AsOf: req.AsOf, Ignored: req.Unknown,
+	}, nil
+}
+
+// modelStatuses are the statuses that the current model has a column for, whatever the rules of collection say.
+func (r *role) modelStatuses() []string {
+	served, err := r.predictor.Current()
+	if err != nil {
+		return nil
+	}
+	return statusesOf(served)
+}
+
+func statusesOf(served *inference.Served) []string {
+	var known []string
+	for _, name := range served.Model.Schema.Features {
+		if s, ok := strings.CutPrefix(name, features.StatusPrefix); ok {
+			known = append(known, s)
+		}
+	}
+	return known
+}
+
+// invalid answers 422 with every bad field.
+func (r *role) invalid(c echo.Context, problems []fieldError) error {
+	r.metrics.outcome(outcomeInvalid)
+	return unprocessable(c, problems)
+}
+
+func unprocessable(c echo.Context, problems []fieldError) error {
+	out := ValidationError{Detail: make([]ErrorDetail, 0, len(problems))}
+	for _, p := range problems {
+		out.Detail = append(out.Detail, ErrorDetail{Loc: p.Loc, Msg: fmt.Sprintf(p.Format, p.Args...), Type: p.Type})
+	}
+	return c.JSON(http.StatusUnprocessableEntity, out)
+}
+
+// writeError answers {"detail": …} as FastAPI does, or a page where a browser asks for one.
+func (r *role) writeError(c echo.Context, err error) error {
+	status := httpserver.StatusOf(err)
+	if wantsPage(c) {
+		return r.errorPage(c, status, apperror.MessageOf(err))
+	}
+	if status == http.StatusServiceUnavailable {
+		c.Response().Header().Set(echo.HeaderRetryAfter, "5")
+	}
+	return c.JSON(status, Failure{Detail: apperror.MessageOf(err), RequestID: httpserver.RequestID(c)})
+}
+
+// health is GET /health, as the original had it.
+func (r *role) health(c echo.Context) error {
+	return c.JSON(http.StatusOK, Health{Status: "ok"})
+}

@@ -1,0 +1,102 @@
+// Package serving is the role that answers predictions: over HTTP, on a page, with the model version that is in production, and
+// with every answer recorded before it is given.
+package serving
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"tasador/pkg/config"
+	"tasador/pkg/httpserver"
+	"tasador/pkg/inference"
+	"tasador/pkg/lifecycle"
+	"tasador/pkg/observability"
+	"tasador/pkg/registry"
+	"tasador/pkg/sqlstore/predictionstore"
+	"tasador/pkg/trackingclient"
+	"tasador/web"
+)
+
+// modelFolder is where the served model is kept, below the data folder.
+const modelFolder = "serving/model"
+
+// How long tracking may take: the follower has time, a page has not.
+const (
+	followTimeout = 30 * time.Second
+	pageTimeout   = 3 * time.Second
+)
+
+type role struct {
+	cfg       *config.Config
+	log       *slog.Logger
+	build     observability.Build
+	store     *predictionstore.Store
+	predictor *inference.Predictor
+	tracking  tracking
+	metrics   *metrics
+	site      *web.Site
+	document  document
+	now       func() time.Time
+	server    *httpserver.Server
+}
+
+// New opens the predictions database, takes up the model that was served last, and returns the server that listens on ln.
+// Codes: Invalid for a wrong setting, Unavailable or FailedPrecondition if the database cannot be used.
+func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger) (lifecycle.Service, error) {
+	stage, err := registry.ParseStage(cfg.Serving.Stage)
+	if err != nil {
+		return nil, err
+	}
+	site, err := web.New()
+	if err != nil {
+		return nil, err
+	}
+	store, err := predictionstore.Open(ctx, cfg.Predictions.URL, log)
+	if err != nil {
+		return nil, err
+	}
+	follow := trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Tries: 2, Timeout: followTimeout})
+	build := observability.ReadBuild()
+	metricsRegistry := observability.NewRegistry(build)
+	r := &role{
+		cfg: cfg, log: log, build: build, store: store, site: site,
+		tracking: trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Tries: 1, Timeout: pageTimeout}),
+		predictor: inference.New(inference.Options{
+			Registry: follow, Model: cfg.Serving.Model, Stage: stage, Follow: cfg.Serving.Follow,
+			Dir: filepath.Join(cfg.DataDir, filepath.FromSlash(modelFolder)), Log: log,
+		}),
+		now: func() time.Time { return time.Now().UTC() },
+	}
+	r.metrics = newMetrics(metricsRegistry, r.predictor)
+	if r.document, err = newDocument(build.Version); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	r.server = httpserver.New(httpserver.Options{
+		Role:         config.RoleServing,
+		Listener:     ln,
+		Log:          log,
+		Metrics:      metricsRegistry,
+		Build:        build,
+		AllowedHosts: cfg.HTTP.AllowedHosts,
+		Checks: []httpserver.Check{
+			{Name: "model", Probe: func(context.Context) error { _, err := r.predictor.Current(); return err }},
+			{Name: "predictions", Probe: store.Ping},
+		},
+		WriteError: r.writeError,
+	})
+	r.server.Register(r.routes()...)
+	return r, nil
+}
+
+// Run follows the registry and serves until ctx ends.
+func (r *role) Run(ctx context.Context, ready func()) error {
+	err := lifecycle.Group{Services: []lifecycle.Named{
+		{Name: "follow", Service: r.predictor},
+		{Name: "http", Service: r.server},
+	}}.Run(ctx, ready)
+	return errors.Join(err, r.store.Close())
+}

@@ -1,0 +1,23 @@
+package serving
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"tasador/pkg/httpserver"
+)
+
+// routes lists every address of the role.
+func (r *role) routes() []httpserver.Route {
+	static := echo.WrapHandler(r.site.Static())
+	return []httpserver.Route{
+		{Method: http.MethodPost, Path: "/predict", Right: httpserver.Write, Handler: r.predict, BodyLimit: maxBody},
+		{Method: http.MethodGet, Path: "/health", Right: httpserver.Public, Handler: r.health},
+		{Method: http.MethodGet, Path: "/openapi.json", Right: httpserver.Public, Handler: r.openAPI},
+		{Method: http.MethodGet, Path: "/docs", Right: httpserver.Public, Handler: r.docs},
+		{Method: http.MethodGet, Path: "/", Right: httpserver.Read, Handler: r.showForm},
+		{Method: http.MethodPost, Path: "/", Right: httpserver.Write, Handler: r.submitForm, BodyLimit: maxBody},
+		{Method: http.MethodGet, Path: "/static/*", Right: httpserver.Public, Handler: static},
+	}
+}

@@ -1,0 +1,29 @@
+package web
+
+import "net/http"
+
+// Entry is one thing that a server offers.
+type Entry struct {
+	Path string // shown, and a link unless it holds a brace
+	What string // a key of the translations
+}
+
+// LandingOptions say what the first page of a role without pages of its own shows.
+type LandingOptions struct {
+	Role    string
+	Version string
+	Intro   string // a key of the translations
+	Entries []Entry
+	Links   func(r *http.Request) []Link
+}
+
+// Landing returns the first page of a role that has no pages of its own: what it is and what it offers.
+func (s *Site) Landing(o LandingOptions) func(w http.ResponseWriter, r *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		p := Page{Title: o.Role, Role: o.Role, Version: o.Version, Body: o}
+		if o.Links != nil {
+			p.Links = o.Links(r)
+		}
+		return s.Write(w, r, http.StatusOK, "landing", p)
+	}
+}

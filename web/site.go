@@ -1,0 +1,199 @@
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"mime"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+	"golang.org/x/text/message/catalog"
+)
+
+// Site renders pages. It is safe for concurrent use.
+type Site struct {
+	texts   catalog.Catalog
+	matcher language.Matcher
+	parsed  *template.Template
+	hashes  map[string]string // of static files, by name
+}
+
+// Link leads to one of the servers.
+type Link struct {
+	Label   string // a key of the translations
+	Href    string
+	Current bool
+}
+
+// Page is what the layout needs, with the content of one template as Body.
+type Page struct {
+	Title   string // a key of the translations
+	Links   []Link
+	Note    string // such as the version in production; shown in the header
+	Role    string
+	Version string // of the program
+	Body    any
+}
+
+// New reads templates and translations.
+func New() (*Site, error) {
+	texts, err := readTranslations()
+	if err != nil {
+		return nil, err
+	}
+	s := &Site{texts: texts, matcher: language.NewMatcher(Languages()), hashes: map[string]string{}}
+	if err := s.hashStatic(); err != nil {
+		return nil, err
+	}
+	// The functions of a language are put in when a page is rendered.
+	s.parsed, err = template.New("").Funcs(s.funcs(view{printer: message.NewPrinter(language.English)})).ParseFS(files, "templates/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("templates: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Site) hashStatic() error {
+	return fs.WalkDir(files, "static", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := files.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(content)
+		s.hashes[strings.TrimPrefix(name, "static/")] = hex.EncodeToString(sum[:6])
+		return nil
+	})
+}
+
+// view is how one reader sees a page.
+type view struct {
+	printer *message.Printer
+	tag     language.Tag
+	base    string // en or es
+	theme   string // light, dark or empty
+	here    *url.URL
+}
+
+// Cookies remember what the switches chose.
+const (
+	langCookie  = "lang"
+	themeCookie = "theme"
+	cookieAge   = 365 * 24 * time.Hour
+)
+
+// Write renders the template name inside the layout. The language is the one of ?lang=, else the one chosen before, else the
+// browser's; so is the theme.
+func (s *Site) Write(w http.ResponseWriter, r *http.Request, status int, name string, p Page) error {
+	v := s.view(w, r)
+	t, err := s.parsed.Clone()
+	if err != nil {
+		return fmt.Errorf("page %s: %w", name, err)
+	}
+	t.Funcs(s.funcs(v))
+	var out bytes.Buffer
+	data := struct {
+		Page
+		Lang, Theme string
+	}{p, v.base, v.theme}
+	if err := t.ExecuteTemplate(&out, name+".html", data); err != nil {
+		return fmt.Errorf("page %s: %w", name, err)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", v.base)
+	h.Set("Cache-Control", "no-store")
+	h.Add("Vary", "Accept-Language, Cookie")
+	w.WriteHeader(status)
+	_, err = w.Write(out.Bytes())
+	return err
+}
+
+func (s *Site) view(w http.ResponseWriter, r *http.Request) view {
+	v := view{here: r.URL}
+	query := r.URL.Query()
+	lang := chosen(w, r, langCookie, query.Get("lang"), "en", "es")
+	v.tag, _ = language.MatchStrings(s.matcher, lang, r.Header.Get("Accept-Language"))
+	base, _ := v.tag.Base()
+	v.base = base.String()
+	v.printer = message.NewPrinter(v.tag, message.Catalog(s.texts))
+	v.theme = chosen(w, r, themeCookie, query.Get("theme"), "light", "dark", "auto")
+	if v.theme == "auto" {
+		v.theme = ""
+	}
+	return v
+}
+
+// chosen returns what the address asks for, and remembers it, else what was remembered; empty if neither is allowed.
+func chosen(w http.ResponseWriter, r *http.Request, cookie, asked string, allowed ...string) string {
+	for _, a := range allowed {
+		if asked == a {
+			http.SetCookie(w, &http.Cookie{ // #nosec G124 -- a taste, no secret, and the servers may speak plain HTTP
+				Name: cookie, Value: a, Path: "/", MaxAge: int(cookieAge.Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+			})
+			return a
+		}
+	}
+	if c, err := r.Cookie(cookie); err == nil {
+		for _, a := range allowed {
+			if c.Value == a {
+				return a
+			}
+		}
+	}
+	return ""
+}
+
+func (s *Site) funcs(v view) template.FuncMap {
+	return template.FuncMap{
+		"t":      func(key string, args ...any) string { return v.printer.Sprintf(key, args...) },
+		"say":    func(key string, args []any) string { return v.printer.Sprintf(key, args...) },
+		"money":  v.money,
+		"number": v.number,
+		"static": func(name string) string { return "/static/" + name + "?v=" + s.hashes[name] },
+		"here":   v.with,
+	}
+}
+
+// with returns the address of this page with one parameter changed.
+func (v view) with(key, value string) string {
+	query := v.here.Query()
+	query.Set(key, value)
+	return v.here.Path + "?" + query.Encode()
+}
+
+// Static serves the embedded files below /static/; what is asked for by its hash may be kept for ever.
+func (s *Site) Static() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := strings.TrimPrefix(r.URL.Path, "/static/")
+		hash, known := s.hashes[name]
+		if !known {
+			http.NotFound(w, r)
+			return
+		}
+		content, err := files.ReadFile("static/" + name)
+		if err != nil {
+			http.NotFound(w, r)
+			return
+		}
+		cache := "no-cache"
+		if r.URL.Query().Get("v") == hash {
+			cache = "public, max-age=31536000, immutable"
+		}
+		w.Header().Set("Cache-Control", cache)
+		w.Header().Set("ETag", `"`+hash+`"`)
+		w.Header().Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
+		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
+	})
+}
