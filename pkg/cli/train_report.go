@@ -96,7 +96,7 @@ type number float64
 func (v number) MarshalJSON() ([]byte, error) {
 	if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 		return nil, apperror.New(apperror.FailedPrecondition,
-			"the sums of the columns are too large for a number; check the number columns for absurd values")
+			"a result is too large for a number; check the number columns for absurd values")
 	}
 	return []byte(experiment.FormatFloat(float64(v))), nil
 }

@@ -131,8 +131,8 @@ def make(seed):
         line = ",".join(fields)
         if not line.strip(" \t"):
             line = '""'
-        if plan.newline == "\r" and line[0] in " \t":
-            continue  # pandas reads such a line of a file without line feeds twice
+        if plan.newline == "\r" and line[0] in " \t,":
+            continue  # pandas misreads such lines where no line feed ends the one before
         kept.append(line)
         lines.append(line)
     if plan.blank_lines:

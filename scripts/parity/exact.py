@@ -6,8 +6,8 @@ import numpy as np
 DIGITS = 100
 
 
-def results(reference, csv, as_of, alphas, best_alpha):
-    """val_rmse_alpha, test_rmse, coefficients and intercept as the reference defines them, free of rounding errors."""
+def results(reference, csv, as_of, alphas):
+    """val_rmse_alpha, best_alpha, test_rmse, coefficients and intercept as the reference defines them, free of rounding errors."""
     parts = reference.split(reference.read(csv))
     cleaned = {k: reference.clean(v, reference.pd.Timestamp(as_of)) for k, v in parts.items()}
     columns = sorted({c for d in cleaned.values() for c in d.columns if c != "price"})
@@ -20,10 +20,14 @@ def results(reference, csv, as_of, alphas, best_alpha):
         for alpha in alphas:
             b, b0 = train.ridge(alpha)
             val[alpha] = rmse(x["validation"], y["validation"], b, b0)
+        least, scale = min(val.values()), float(max(abs(y["train"]).max(), abs(y["validation"]).max()))
+        best = next(a for a, v in val.items() if v - least <= 1e-12 * max(least, scale))
         both = Moments(np.vstack([x["train"], x["validation"]]), np.concatenate([y["train"], y["validation"]]))
-        b, b0 = both.ridge(best_alpha)
+        b, b0 = both.ridge(best)
         return {
             "val_rmse_alpha": val,
+            "best_alpha": best,
+            "best_val_rmse": val[best],
             "test_rmse": rmse(x["test"], y["test"], b, b0),
             "coefficients": {c: float(v) for c, v in zip(columns, b)},
             "intercept": float(b0),

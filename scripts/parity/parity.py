@@ -94,7 +94,7 @@ def compare(ours, theirs, scale):
     if theirs["scaled_condition"] < CONDITION:
         for column, value in theirs["coefficients"].items():
             size = max(part[column]["max"] for part in scale.values() if column in part)
-            c.number(f"coefficients.{column}", ours["coefficients"][column], value, price / size if size > 0 else 0.0)
+            c.number(f"coefficients.{column}", ours["coefficients"][column], value, price / size if size > 0 else price)
         c.number("intercept", ours["intercept"], theirs["intercept"], price)
     return c
 
@@ -102,9 +102,8 @@ def compare(ours, theirs, scale):
 def judge(reference, csv, as_of, ours, theirs, scale):
     """Where the two differ: the differences of each side from the exact result. Meant for files of a few thousand rows."""
     alphas = {repr_: float(repr_) for repr_ in theirs["val_rmse_alpha"]}
-    right = exact.results(reference, csv, as_of, list(alphas.values()), float(theirs["best_alpha"]))
+    right = exact.results(reference, csv, as_of, list(alphas.values()))
     right["val_rmse_alpha"] = {name: right["val_rmse_alpha"][alpha] for name, alpha in alphas.items()}
-    right["best_val_rmse"] = min(right["val_rmse_alpha"].values())
     truth = dict(theirs, **right)
     return compare(ours, truth, scale), compare(theirs, truth, scale)
 
