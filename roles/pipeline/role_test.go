@@ -231,6 +231,7 @@ func TestAFailedTaskCanBeCleared(t *testing.T) {
 		return s.get(t, runs+"/a/taskInstances/broken")["try_number"] == 2.0 && s.get(t, runs+"/a")["state"] == "failed"
 	}, 20*time.Second, 5*time.Millisecond, "it ran and failed once more")
 	require.Len(t, s.get(t, runs+"/a/taskInstances/broken/tries")["task_instances"], 2)
+	require.Equal(t, "failed", s.get(t, runs+"/a/taskInstances/broken/tries/1")["state"])
 }
 
 func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
@@ -255,6 +256,7 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 		{"GET", runs + "/nowhere", "", 404, "nowhere"},
 		{"GET", runs + "/taken/taskInstances/nothing", "", 404, "nothing"},
 		{"GET", runs + "/taken/taskInstances/count/logs/99", "", 404, "there is no try 99"},
+		{"GET", runs + "/taken/taskInstances/count/tries/99", "", 404, "there is no try 99"},
 		{"GET", runs + "/taken/taskInstances/count/xcomEntries/none", "", 404, "none"},
 		{"GET", runs + "?limit=-1", "", 400, "limit=-1"},
 		{"GET", runs + "?order_by=colour", "", 400, `"colour"`},

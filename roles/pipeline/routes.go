@@ -29,6 +29,7 @@ func (r *role) routes() []httpserver.Route {
 		{Method: http.MethodGet, Path: tasks, Right: httpserver.Read, Handler: r.listInstances},
 		{Method: http.MethodGet, Path: task, Right: httpserver.Read, Handler: r.getInstance},
 		{Method: http.MethodGet, Path: task + "/tries", Right: httpserver.Read, Handler: r.listTries},
+		{Method: http.MethodGet, Path: task + "/tries/:try_number", Right: httpserver.Read, Handler: r.getTry},
 		{Method: http.MethodGet, Path: task + "/logs/:try_number", Right: httpserver.Read, Handler: r.getLog},
 		{Method: http.MethodGet, Path: task + "/xcomEntries", Right: httpserver.Read, Handler: r.listXComs},
 		{Method: http.MethodGet, Path: task + "/xcomEntries/:key", Right: httpserver.Read, Handler: r.getXCom},

@@ -35,6 +35,8 @@ type dagJSON struct {
 	TimetableSummary         *string    `json:"timetable_summary"`
 	TimetableDescription     *string    `json:"timetable_description"`
 	TimetablePartitioned     bool       `json:"timetable_partitioned"`
+	TimetablePeriodic        bool       `json:"timetable_periodic"`
+	IsBackfillable           bool       `json:"is_backfillable"`
 	Tags                     []tagJSON  `json:"tags"`
 	MaxActiveTasks           int        `json:"max_active_tasks"`
 	MaxActiveRuns            int        `json:"max_active_runs"`
@@ -59,6 +61,7 @@ func (r *role) dagJSON(stored dagrunstore.DAG) dagJSON {
 		out.Tags = append(out.Tags, tagJSON{Name: t, DAGID: def.ID, DAGDisplayName: def.ID})
 	}
 	if r.schedule != nil {
+		out.TimetablePeriodic = true
 		out.TimetableSummary = text(r.schedule.Expression)
 		out.TimetableDescription = text("UTC: " + r.schedule.Expression)
 		if !stored.NextRun.IsZero() {

@@ -64,14 +64,15 @@ func (r *role) getInstance(c echo.Context) error {
 	return c.JSON(http.StatusOK, r.instanceJSON(run, i))
 }
 
-func (r *role) listTries(c echo.Context) error {
+// tries returns every try of the task instance that the address names, oldest first.
+func (r *role) tries(c echo.Context) ([]instanceJSON, error) {
 	run, i, err := r.instance(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	tries, err := r.store.Tries(c.Request().Context(), i.Key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	current := r.instanceJSON(run, i)
 	out := []instanceJSON{}
@@ -87,7 +88,28 @@ func (r *role) listTries(c echo.Context) error {
 	if i.State != dag.StateNone {
 		out = append(out, current)
 	}
-	return c.JSON(http.StatusOK, map[string]any{"task_instances": out, "total_entries": len(out)})
+	return out, nil
+}
+
+func (r *role) listTries(c echo.Context) error {
+	tries, err := r.tries(c)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, map[string]any{"task_instances": tries, "total_entries": len(tries)})
+}
+
+func (r *role) getTry(c echo.Context) error {
+	tries, err := r.tries(c)
+	if err != nil {
+		return err
+	}
+	for _, t := range tries {
+		if strconv.Itoa(t.TryNumber) == c.Param("try_number") {
+			return c.JSON(http.StatusOK, t)
+		}
+	}
+	return apperror.New(apperror.NotFound, "the task has had %d tries; there is no try %s", len(tries), c.Param("try_number"))
 }
 
 func (r *role) getLog(c echo.Context) error {
