@@ -31,13 +31,14 @@ type schemaField struct {
 // docsPage is the content of /docs.
 type docsPage struct {
 	Title, Description string
+	Base               string // address of this server as the reader knows it
 	Operations         []operation
 }
 
 // docs is GET /docs: the OpenAPI document for people, from this server alone.
 func (r *role) docs(c echo.Context) error {
 	return r.site.Write(c.Response(), c.Request(), http.StatusOK, "docs", r.page(c, "API", "", docsPage{
-		Title: "tasador serving", Description: "Prices houses with the model version that is in production.", Operations: r.document.operations,
+		Title: apiTitle, Description: apiDescription, Base: c.Scheme() + "://" + c.Request().Host, Operations: r.document.operations,
 	}))
 }
 
@@ -67,7 +68,7 @@ func operationOf(op *huma.Operation, schemas huma.Registry) operation {
 		media := op.RequestBody.Content[echo.MIMEApplicationJSON]
 		o.Body = fieldsOf(media.Schema, schemas)
 		if example, err := json.MarshalIndent(media.Example, "", "  "); err == nil {
-			o.Example = "curl http://127.0.0.1:8000" + op.Path + " -H 'Content-Type: application/json' -d '" + string(example) + "'"
+			o.Example = string(example)
 		}
 	}
 	statuses := make([]string, 0, len(op.Responses))

@@ -50,7 +50,7 @@ const (
 func fields() []field {
 	return []field{
 		{Name: property.BrokeredBy, Kind: numberOrID, Max: maxID, Label: "Broker", Doc: "Number of the broker. Stored, not used.", Example: 74802},
-		{Name: property.Status, Kind: status, Required: true, Label: "Status", Doc: "Whether the house is for sale, sold or still to be built.", Example: "for_sale"},
+		{Name: property.Status, Kind: status, Required: true, Label: "Status", Doc: "One of for_sale, ready_to_build, to_build, sold, or another status that the model was trained on.", Example: "for_sale"},
 		{Name: property.Price, Kind: number, Max: maxPrice, Label: "Asking price", Doc: "Asking price in dollars. Stored, never used for the prediction.", Example: 394900},
 		{Name: property.Bed, Kind: number, Required: true, Max: maxRooms, Label: "Bedrooms", Doc: "Number of bedrooms.", Example: 3},
 		{Name: property.Bath, Kind: number, Required: true, Max: maxRooms, Label: "Bathrooms", Doc: "Number of bathrooms.", Example: 2},

@@ -2,6 +2,7 @@ package serving
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -52,6 +53,13 @@ func newMetrics(registry *prometheus.Registry, p *inference.Predictor) *metrics 
 	}, func() float64 { return float64(p.Swaps()) })
 	registry.MustRegister(m.requests, m.latency, m.outcomes, version, swaps)
 	return m
+}
+
+// begin counts a request; what it returns is called at its end.
+func (m *metrics) begin() (end func()) {
+	m.requests.Inc()
+	start := time.Now()
+	return func() { m.latency.Observe(time.Since(start).Seconds()) }
 }
 
 func (m *metrics) outcome(name string) { m.outcomes.WithLabelValues(name).Inc() }

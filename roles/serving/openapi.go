@@ -16,6 +16,11 @@ type document struct {
 	operations []operation
 }
 
+const (
+	apiTitle       = "tasador serving"
+	apiDescription = "Prices houses with the model version that is in production. Every answer is recorded before it is given."
+)
+
 // newDocument describes the API from the Go types of its answers and from the fields of its request. Only the description is
 // huma's: its validation, errors and process-wide settings are not used.
 func newDocument(version string) (document, error) {
@@ -23,8 +28,7 @@ func newDocument(version string) (document, error) {
 	api := &huma.OpenAPI{
 		OpenAPI: "3.1.0",
 		Info: &huma.Info{
-			Title: "tasador serving", Version: version,
-			Description: "Prices houses with the model version that is in production. Every answer is recorded before it is given.",
+			Title: apiTitle, Version: version, Description: apiDescription,
 		},
 		Components: &huma.Components{Schemas: schemas},
 	}
@@ -97,7 +101,6 @@ func schemaOf(f field) *huma.Schema {
 	case status:
 		// Open: a model that was trained on further statuses takes those too.
 		s = plain
-		f.Doc = "One of for_sale, ready_to_build, sold, to_build, or another status that the model was trained on."
 	default:
 		s = plain
 	}

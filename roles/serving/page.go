@@ -66,22 +66,21 @@ func exampleValue(f field) string {
 
 // submitForm is POST /: the same form with what was typed, and the price or what is wrong.
 func (r *role) submitForm(c echo.Context) error {
-	begin := r.now()
-	defer func() { r.metrics.latency.Observe(r.now().Sub(begin).Seconds()) }()
-	r.metrics.requests.Inc()
+	defer r.metrics.begin()()
+	now := r.now()
 	typed, err := c.FormParams()
 	if err != nil {
 		r.metrics.outcome(outcomeInvalid)
 		return err
 	}
-	req, problems := check(decodeForm(typed), r.modelStatuses(), begin)
+	req, problems := check(decodeForm(typed), r.modelStatuses(), now)
 	p := appraisePage{Fields: r.form(func(f field) string { return typed.Get(f.Name) }, problems)}
 	if len(problems) > 0 {
 		r.metrics.outcome(outcomeInvalid)
 		p.Invalid = true
 		return r.appraisePage(c, http.StatusUnprocessableEntity, p)
 	}
-	answer, err := r.answer(c.Request().Context(), req, httpserver.RequestID(c), begin)
+	answer, err := r.answer(c.Request().Context(), req, httpserver.RequestID(c), now)
 	if err != nil {
 		p.Failed = apperror.MessageOf(err)
 		return r.appraisePage(c, statusOf(err), p)

@@ -53,9 +53,8 @@ type Failure struct {
 
 // predict is POST /predict.
 func (r *role) predict(c echo.Context) error {
-	begin := r.now()
-	defer func() { r.metrics.latency.Observe(r.now().Sub(begin).Seconds()) }()
-	r.metrics.requests.Inc()
+	defer r.metrics.begin()()
+	now := r.now()
 	body, err := readBody(c.Request().Body)
 	if errors.Is(err, errNotUTF8) {
 		return r.invalid(c, []fieldError{{Loc: []any{"body"}, Type: "json_invalid", Format: "the body is not UTF-8 text"}})
@@ -68,12 +67,12 @@ func (r *role) predict(c echo.Context) error {
 	if problem != nil {
 		return r.invalid(c, []fieldError{*problem})
 	}
-	req, problems := check(values, r.modelStatuses(), begin)
+	req, problems := check(values, r.modelStatuses(), now)
 	if len(problems) > 0 {
 		return r.invalid(c, problems)
 	}
 	req.Unknown = unknown
-	answer, err := r.answer(c.Request().Context(), req, httpserver.RequestID(c), begin)
+	answer, err := r.answer(c.Request().Context(), req, httpserver.RequestID(c), now)
 	if err != nil && statusOf(err) == http.StatusUnprocessableEntity {
 		return unprocessable(c, []fieldError{{Loc: []any{"body"}, Type: "value_error", Format: apperror.MessageOf(err)}})
 	}

@@ -69,7 +69,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 			Registry: follow, Model: cfg.Serving.Model, Stage: stage, Follow: cfg.Serving.Follow,
 			Dir: filepath.Join(cfg.DataDir, filepath.FromSlash(modelFolder)), Log: log,
 		}),
-		now: func() time.Time { return time.Now().UTC() },
+		now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }, // as precise as what is stored
 	}
 	r.metrics = newMetrics(metricsRegistry, r.predictor)
 	if r.document, err = newDocument(build.Version); err != nil {
