@@ -76,7 +76,7 @@ func CheckLocation(uri string) error {
 	if err := experiment.CheckLength("artifact_location", uri, experiment.MaxArtifactURI); err != nil {
 		return err
 	}
-	u, err := parseStable(uri)
+	u, err := parseStable(strings.TrimPrefix(uri, "./"))
 	if err != nil {
 		return apperror.New(apperror.Invalid, "Invalid artifact location: '%s'. %s", experiment.Shorten(uri), err.Error())
 	}
