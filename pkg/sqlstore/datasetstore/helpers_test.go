@@ -55,7 +55,7 @@ func claim(run, task string) datasetstore.Claim {
 
 // listings are plain rows; every seventh has no bath, every fifth no date.
 func listings(n int) []property.Listing {
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's rows
+	random := rand.New(rand.NewPCG(1, 2))
 	statuses := []string{"for_sale", "sold", "ready_to_build"}
 	out := make([]property.Listing, n)
 	for i := range out {

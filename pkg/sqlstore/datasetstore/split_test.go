@@ -22,6 +22,7 @@ func (f *fixture) splitOrder(t testing.TB, table string) (raw []int, brokers []f
 	rows, err := db.Query("WITH r AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM realtor_raw) " +
 		"SELECT r.place, s.brokered_by FROM \"" + table + "\" s JOIN r ON r.id = s.raw_id ORDER BY s.position")
 	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
 	for rows.Next() {
 		var place int
 		var broker float64

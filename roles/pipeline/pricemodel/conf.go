@@ -54,7 +54,7 @@ func parseConf(raw json.RawMessage) (runConf, error) {
 // object reads a JSON object that may have only the known keys; null and nothing are an empty one.
 func object(name string, raw json.RawMessage, known ...string) (map[string]json.RawMessage, error) {
 	if raw = bytes.TrimSpace(raw); len(raw) == 0 || string(raw) == "null" {
-		return nil, nil
+		return map[string]json.RawMessage{}, nil
 	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &keys); err != nil {

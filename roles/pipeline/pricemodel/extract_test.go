@@ -22,7 +22,7 @@ const goodRow = `{"brokered_by": 1.0, "status": "sold", "price": 100000.0, "bed"
 func answers(t *testing.T, bodies ...string) (uri string, asked *atomic.Int32) {
 	t.Helper()
 	asked = new(atomic.Int32)
-	return handmadeSource(t, func(w http.ResponseWriter, r *http.Request) {
+	return handmadeSource(t, func(w http.ResponseWriter, _ *http.Request) {
 		n := int(asked.Add(1))
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(bodies[min(n, len(bodies))-1])) // the client sees if it breaks

@@ -25,6 +25,7 @@ func (w *world) exportRaw(t *testing.T) string {
 	rows, err := db.QueryContext(t.Context(), `SELECT brokered_by, status, price, bed, bath, acre_lot, street, city, state, zip_code,
 		house_size, prev_sold_date FROM realtor_raw ORDER BY id`)
 	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
 	path := filepath.Join(t.TempDir(), "realtor_raw.csv")
 	file, err := os.Create(path)
 	require.NoError(t, err)

@@ -48,48 +48,48 @@ func (d Deps) register(ctx context.Context, tc *dag.TaskContext, run *experiment
 	if err != nil {
 		return nil, err
 	}
-	first, err := d.findVersion(ctx, tc, run.ID)
+	first, found, err := d.findVersion(ctx, tc, run.ID)
 	if err != nil {
 		return nil, err
 	}
-	if first == nil {
+	if !found {
 		first = made
 	}
 	tc.Log.InfoContext(ctx, "model registered", "name", Model, "version", first.Version)
 	return first, nil
 }
 
-// findVersion returns the first version of the registered model that the run made, or nil. Should there be several, because a try
-// was paused at the wrong moment, the others are archived.
-func (d Deps) findVersion(ctx context.Context, tc *dag.TaskContext, runID string) (*registry.Version, error) {
-	var found []registry.Version
+// findVersion returns the first version of the registered model that the run made, if there is one. Should there be several, because
+// a try was paused at the wrong moment, the others are archived.
+func (d Deps) findVersion(ctx context.Context, tc *dag.TaskContext, runID string) (_ *registry.Version, found bool, err error) {
+	var versions []registry.Version
 	q := experiment.Search{Filter: "run_id = '" + runID + "'"}
 	for more := true; more; more = q.PageToken != "" {
 		page, err := d.tracking.SearchVersions(ctx, q)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		for _, v := range page.Items {
 			if v.Name == Model {
-				found = append(found, v)
+				versions = append(versions, v)
 			}
 		}
 		q.PageToken = page.NextPageToken
 	}
-	if len(found) == 0 {
-		return nil, nil
+	if len(versions) == 0 {
+		return nil, false, nil
 	}
-	slices.SortFunc(found, func(a, b registry.Version) int { return cmp.Compare(number(a.Version), number(b.Version)) })
-	for _, extra := range found[1:] {
+	slices.SortFunc(versions, func(a, b registry.Version) int { return cmp.Compare(number(a.Version), number(b.Version)) })
+	for _, extra := range versions[1:] {
 		if extra.Stage == registry.Archived {
 			continue
 		}
 		tc.Log.WarnContext(ctx, "archiving a second version of the same DAG run", "version", extra.Version)
 		if _, err := d.tracking.TransitionStage(ctx, Model, extra.Version, registry.Archived, false); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
-	return &found[0], nil
+	return &versions[0], true, nil
 }
 
 func number(version string) int {
@@ -102,11 +102,11 @@ func number(version string) int {
 
 // openLogged returns the run's logged model, which is made if it is missing, and sees that the run names it.
 func (d Deps) openLogged(ctx context.Context, tc *dag.TaskContext, run *experiment.Run) (*experiment.LoggedModel, error) {
-	logged, err := d.findLogged(ctx, tc, run)
+	logged, found, err := d.findLogged(ctx, tc, run)
 	if err != nil {
 		return nil, err
 	}
-	if logged == nil {
+	if !found {
 		logged, err = d.tracking.CreateLoggedModel(ctx, experiment.NewLoggedModel{
 			ExperimentID: run.ExperimentID, Name: loggedName, SourceRunID: run.ID,
 			Tags: []experiment.Tag{{Key: tagDAGRunID, Value: tc.Run.ID}},
@@ -122,24 +122,25 @@ func (d Deps) openLogged(ctx context.Context, tc *dag.TaskContext, run *experime
 	return logged, d.tracking.LogOutputs(ctx, run.ID, []experiment.ModelOutput{{ModelID: logged.ID}})
 }
 
-func (d Deps) findLogged(ctx context.Context, tc *dag.TaskContext, run *experiment.Run) (*experiment.LoggedModel, error) {
+// findLogged returns the run's logged model, if there is one that can be finished.
+func (d Deps) findLogged(ctx context.Context, tc *dag.TaskContext, run *experiment.Run) (_ *experiment.LoggedModel, found bool, err error) {
 	value, err := literal(tc.Run.ID)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	q := experiment.RunSearch{ExperimentIDs: []string{run.ExperimentID}}
 	q.Filter = "tags.dag_run_id = " + value
 	page, err := d.tracking.SearchLoggedModels(ctx, q)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	i := slices.IndexFunc(page.Items, func(m experiment.LoggedModel) bool {
 		return m.SourceRunID == run.ID && m.Status != experiment.ModelUploadFailed
 	})
 	if i < 0 {
-		return nil, nil
+		return nil, false, nil
 	}
-	return &page.Items[i], nil
+	return &page.Items[i], true, nil
 }
 
 // upload writes the model's folder and sends its files. The same model gives the same files, so a retry replaces what is there.
@@ -172,7 +173,7 @@ func (d Deps) upload(ctx context.Context, run *experiment.Run, logged *experimen
 }
 
 func (d Deps) put(ctx context.Context, artifactURI, file string) error {
-	f, err := os.Open(file) //nolint:gosec // a file that we have just written
+	f, err := os.Open(file)
 	if err != nil {
 		return apperror.Wrap(apperror.Unavailable, err, "cannot read %s", file)
 	}

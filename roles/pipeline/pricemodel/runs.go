@@ -60,8 +60,8 @@ func (d Deps) openRun(ctx context.Context, tc *dag.TaskContext, name string) (*e
 	if err != nil {
 		return nil, err
 	}
-	run, err := d.findRun(ctx, tc, experimentID, name)
-	if err != nil || run != nil {
+	run, found, err := d.findRun(ctx, tc, experimentID, name)
+	if err != nil || found {
 		return run, err
 	}
 	if err := d.data.Hold(ctx, claimOf(tc)); err != nil {
@@ -75,13 +75,11 @@ func (d Deps) openRun(ctx context.Context, tc *dag.TaskContext, name string) (*e
 	if err != nil {
 		return nil, err
 	}
-	if run, err = d.findRun(ctx, tc, experimentID, name); err != nil {
-		return nil, err
+	run, found, err = d.findRun(ctx, tc, experimentID, name)
+	if err != nil || found {
+		return run, err
 	}
-	if run == nil {
-		return made, nil
-	}
-	return run, nil
+	return made, nil
 }
 
 func (d Deps) runTags(run dag.Run) ([]experiment.Tag, error) {
@@ -95,32 +93,32 @@ func (d Deps) runTags(run dag.Run) ([]experiment.Tag, error) {
 	}, nil
 }
 
-// findRun returns the DAG run's first run of that name, or nil, and deletes what else there is of it.
-func (d Deps) findRun(ctx context.Context, tc *dag.TaskContext, experimentID, name string) (*experiment.Run, error) {
+// findRun returns the DAG run's first run of that name, if there is one, and deletes what else there is of it.
+func (d Deps) findRun(ctx context.Context, tc *dag.TaskContext, experimentID, name string) (_ *experiment.Run, found bool, err error) {
 	value, err := literal(tc.Run.ID)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var found []experiment.Run
+	var runs []experiment.Run
 	err = d.eachRun(ctx, experimentID, "tags.dag_run_id = "+value, nil, func(run experiment.Run) bool {
 		if run.Name == name {
-			found = append(found, run)
+			runs = append(runs, run)
 		}
 		return true
 	})
-	if err != nil || len(found) == 0 {
-		return nil, err
+	if err != nil || len(runs) == 0 {
+		return nil, false, err
 	}
-	slices.SortFunc(found, func(a, b experiment.Run) int {
+	slices.SortFunc(runs, func(a, b experiment.Run) int {
 		return cmp.Or(cmp.Compare(a.StartTime, b.StartTime), cmp.Compare(a.ID, b.ID))
 	})
-	for _, extra := range found[1:] {
+	for _, extra := range runs[1:] {
 		tc.Log.WarnContext(ctx, "deleting a second run of the same DAG run", "run", extra.ID, "name", name)
 		if err := d.tracking.DeleteRun(ctx, extra.ID); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
-	return &found[0], nil
+	return &runs[0], true, nil
 }
 
 // eachRun calls each for the active runs of the experiment that match, page by page, until it returns false.

@@ -75,21 +75,21 @@ func (d Deps) markFailed(ctx context.Context, tc *dag.TaskContext, runID string)
 type outcome struct{ testRMSE, bestAlpha float64 }
 
 func (d Deps) trainInto(ctx context.Context, tc *dag.TaskContext, run *experiment.Run) error {
-	version, err := d.findVersion(ctx, tc, run.ID)
+	version, registered, err := d.findVersion(ctx, tc, run.ID)
 	if err != nil {
 		return err
 	}
-	var found outcome
-	if version == nil {
-		version, found, err = d.fit(ctx, tc, run)
-	} else {
+	var result outcome
+	if registered {
 		tc.Log.InfoContext(ctx, "an earlier try has registered the model", "version", version.Version)
-		found, err = outcomeOf(run)
+		result, err = outcomeOf(run)
+	} else {
+		version, result, err = d.fit(ctx, tc, run)
 	}
 	if err != nil {
 		return err
 	}
-	return d.promote(ctx, tc, run, version, found)
+	return d.promote(ctx, tc, run, version, result)
 }
 
 // fit trains, records the result and registers the model.
