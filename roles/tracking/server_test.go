@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tasador/pkg/config"
-	"tasador/pkg/sqlstore/trackingstore/storetest"
+	"tasador/pkg/experiment/experimenttest"
 	"tasador/pkg/trackingclient"
 	"tasador/roles/tracking"
 )
@@ -49,5 +49,5 @@ func (s server) client() *trackingclient.Client {
 
 func TestClientConformance(t *testing.T) {
 	client := start(t).client()
-	storetest.Run(t, func(*testing.T) storetest.Stores { return storetest.Stores{Tracking: client, Models: client} })
+	experimenttest.Run(t, func(*testing.T) experimenttest.Stores { return experimenttest.Stores{Tracking: client, Models: client} })
 }

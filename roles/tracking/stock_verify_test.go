@@ -15,14 +15,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"tasador/pkg/sqlstore/trackingstore/storetest"
+	"tasador/pkg/experiment/experimenttest"
 	"tasador/pkg/trackingclient"
 )
 
 // TestStockServerConformance runs the suite on MLflow's own server, so that the suite, and the client, say what MLflow does.
 func TestStockServerConformance(t *testing.T) {
 	client := trackingclient.New(startStock(t), trackingclient.Options{})
-	storetest.Run(t, func(*testing.T) storetest.Stores { return storetest.Stores{Tracking: client, Models: client} })
+	experimenttest.Run(t, func(*testing.T) experimenttest.Stores { return experimenttest.Stores{Tracking: client, Models: client} })
 	t.Run("artifacts", func(t *testing.T) { transferArtifacts(t, client) })
 }
 

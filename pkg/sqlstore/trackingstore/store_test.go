@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tasador/pkg/experiment/experimenttest"
 	"tasador/pkg/sqlstore/trackingstore"
-	"tasador/pkg/sqlstore/trackingstore/storetest"
 )
 
 func open(t *testing.T) *trackingstore.Store {
@@ -21,5 +21,5 @@ func open(t *testing.T) *trackingstore.Store {
 
 func TestConformance(t *testing.T) {
 	store := open(t)
-	storetest.Run(t, func(*testing.T) storetest.Stores { return storetest.Stores{Tracking: store, Models: store} })
+	experimenttest.Run(t, func(*testing.T) experimenttest.Stores { return experimenttest.Stores{Tracking: store, Models: store} })
 }

@@ -1,6 +1,6 @@
-// Package storetest is the conformance suite of experiment.Store and registry.Store. It runs on the database and on the HTTP client
+// Package experimenttest is the conformance suite of experiment.Store and registry.Store. It runs on the database and on the HTTP client
 // alike, and asks only for what a stock MLflow server gives too.
-package storetest
+package experimenttest
 
 import (
 	"context"
