@@ -4,8 +4,8 @@ import (
 	"math/big"
 )
 
-// precision is that of the exact results, in bits: four times a double's.
-const precision = 400
+// precision is that of the exact results, in bits: a double has 53.
+const precision = 200
 
 func exact(v float64) *big.Float { return new(big.Float).SetPrec(precision).SetFloat64(v) }
 
