@@ -68,6 +68,13 @@ func (e *Engine) look(ctx context.Context, id string, plan *dag.Plan) (due time.
 		return due, err
 	}
 	for _, c := range lost {
+		if e.isLive(c.Fence) {
+			// The clock was set, or the machine slept: the task runs, and its lease is about to be renewed.
+			if _, err := e.store.Renew(ctx, c, e.now().Add(e.opts.Lease)); err != nil {
+				return due, err
+			}
+			continue
+		}
 		why := fmt.Sprintf("The lease of this try ran out; the task goes on as try %d, which uses up no retry.", c.Try+1)
 		if err := e.requeue(ctx, c, why); err != nil {
 			return due, err

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -82,6 +83,9 @@ type Engine struct {
 	jobs  *jobs
 	epoch int64 // tells the jobs of this process from those of dead ones
 
+	mu   sync.Mutex
+	live map[int64]bool // fences of the claims whose tasks run here
+
 	wake     chan struct{}
 	lastTick atomic.Int64 // µs
 	stopping atomic.Bool
@@ -92,7 +96,7 @@ type Engine struct {
 // Open opens River's file, which Run closes.
 func Open(ctx context.Context, opts Options) (*Engine, error) {
 	opts.setDefaults()
-	e := &Engine{opts: opts, store: opts.Store, plans: map[string]*dag.Plan{}, wake: make(chan struct{}, 1)}
+	e := &Engine{opts: opts, store: opts.Store, plans: map[string]*dag.Plan{}, live: map[int64]bool{}, wake: make(chan struct{}, 1)}
 	for _, p := range opts.Plans {
 		id := p.Definition().ID
 		if e.plans[id] != nil {

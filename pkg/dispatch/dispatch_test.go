@@ -339,12 +339,13 @@ func TestQueuedWithoutAJobIsRun(t *testing.T) {
 	require.Equal(t, 1, b.instance(t, "r", "t").Try)
 }
 
-// TestALostLeaseEndsTheSayOfATry lets the clock jump past the lease of a task that goes on: a second try takes over, and what the first one does afterwards counts for nothing.
-func TestALostLeaseEndsTheSayOfATry(t *testing.T) {
+// TestALostClaimEndsTheSayOfATry takes a task away while it goes on, as another process would: a second try takes over, and what the first one does afterwards counts
+// for nothing.
+func TestALostClaimEndsTheSayOfATry(t *testing.T) {
 	dir := t.TempDir()
 	s := store(t, dir)
 	begun, release, late := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	opts := options(t, dir, s, plan(t, task("t", func(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
+	b := start(t, options(t, dir, s, plan(t, task("t", func(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
 		if tc.Try == 1 {
 			close(begun)
 			<-release
@@ -352,13 +353,14 @@ func TestALostLeaseEndsTheSayOfATry(t *testing.T) {
 			return dag.Result{}, errors.New("the first try failed after all")
 		}
 		return dag.Done(), tc.XComs.Push(ctx, "by", tc.Try)
-	})))
-	var ahead atomic.Int64
-	opts.Lease, opts.Now = time.Hour, func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	b := start(t, opts)
+	}))))
 	b.trigger(t, "r")
 	<-begun
-	ahead.Store(int64(2 * time.Hour))
+	claims, err := s.Running(t.Context(), "d", time.Time{})
+	require.NoError(t, err)
+	_, taken, err := s.Requeue(t.Context(), claims[0], "taken away", time.Now())
+	require.NoError(t, err)
+	require.True(t, taken)
 	b.Wake()
 	run := b.awaitRun(t, "r", dag.RunSuccess)
 	close(release)
@@ -371,6 +373,80 @@ func TestALostLeaseEndsTheSayOfATry(t *testing.T) {
 	x, err := s.XComOf(t.Context(), run.Key, "t", "by")
 	require.NoError(t, err)
 	require.JSONEq(t, "2", string(x.Value))
+}
+
+// TestATaskThatLosesItsLeaseIsCancelled: the heartbeat learns that the claim is gone.
+func TestATaskThatLosesItsLeaseIsCancelled(t *testing.T) {
+	dir := t.TempDir()
+	s := store(t, dir)
+	begun, cancelled := make(chan struct{}), make(chan struct{})
+	opts := options(t, dir, s, plan(t, task("t", func(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
+		if tc.Try == 1 {
+			close(begun)
+			<-ctx.Done()
+			close(cancelled)
+		}
+		return dag.Done(), ctx.Err()
+	})))
+	opts.Lease = 100 * time.Millisecond
+	b := start(t, opts)
+	b.trigger(t, "r")
+	<-begun
+	claims, err := s.Running(t.Context(), "d", time.Time{})
+	require.NoError(t, err)
+	_, _, err = s.Requeue(t.Context(), claims[0], "taken away", time.Now())
+	require.NoError(t, err)
+	<-cancelled
+	b.awaitRun(t, "r", dag.RunSuccess)
+}
+
+// TestASleepOfTheMachineLosesNothing lets the clock jump past the lease of a task that goes on here: it keeps its claim.
+func TestASleepOfTheMachineLosesNothing(t *testing.T) {
+	dir := t.TempDir()
+	begun, release := make(chan struct{}), make(chan struct{})
+	opts := options(t, dir, store(t, dir), plan(t, task("t", func(context.Context, *dag.TaskContext) (dag.Result, error) {
+		close(begun)
+		<-release
+		return dag.Done(), nil
+	})))
+	var ahead atomic.Int64
+	opts.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	b := start(t, opts)
+	b.trigger(t, "r")
+	<-begun
+	ahead.Store(int64(8 * time.Hour))
+	for range 2 { // when it looks for the second time, the first look has ended
+		before := b.LastTick()
+		b.Wake()
+		require.Eventually(t, func() bool { return b.LastTick().After(before) }, 10*time.Second, 5*time.Millisecond)
+	}
+	close(release)
+	b.awaitRun(t, "r", dag.RunSuccess)
+	require.Equal(t, 1, b.instance(t, "r", "t").Try)
+}
+
+// TestAClaimThatNobodyRenewsIsTakenBack: a worker claims a task and is never heard of again.
+func TestAClaimThatNobodyRenewsIsTakenBack(t *testing.T) {
+	dir := t.TempDir()
+	s := store(t, dir)
+	begun, release := make(chan struct{}), make(chan struct{})
+	opts := options(t, dir, s, plan(t, task("busy", func(context.Context, *dag.TaskContext) (dag.Result, error) {
+		close(begun)
+		<-release
+		return dag.Done(), nil
+	}), task("t", ok)))
+	opts.Workers, opts.Reconcile = 1, 20*time.Millisecond
+	b := start(t, opts)
+	b.trigger(t, "r")
+	<-begun
+	i := b.instance(t, "r", "t")
+	_, claimed, err := s.Claim(t.Context(), dagrunstore.Job{Instance: i.Key, Try: 1}, time.Now().Add(50*time.Millisecond), time.Now())
+	require.NoError(t, err)
+	require.True(t, claimed, "the only worker is busy")
+	require.Eventually(t, func() bool { return b.instance(t, "r", "t").Try == 2 }, 10*time.Second, 5*time.Millisecond)
+	close(release)
+	b.awaitRun(t, "r", dag.RunSuccess)
+	require.Contains(t, b.logOf(t, "r", "t", 1), "The lease of this try ran out")
 }
 
 func TestFencesGrow(t *testing.T) {

@@ -31,6 +31,8 @@ func (e *Engine) perform(job dagrunstore.Job) error {
 	if err != nil || !ok {
 		return err
 	}
+	e.setLive(claim.Fence, true)
+	defer e.setLive(claim.Fence, false)
 	plan := e.plans[claim.Run.DAGID]
 	task, ok := plan.Task(claim.TaskID)
 	if !ok {
@@ -90,6 +92,7 @@ func (e *Engine) runLeased(c dagrunstore.Claim, task dag.Task, log *slog.Logger)
 	go func() {
 		defer close(beating)
 		if !e.renew(c, ended) {
+			e.setLive(c.Fence, false)
 			cancel(errLeaseLost)
 		}
 	}()
@@ -100,6 +103,22 @@ func (e *Engine) runLeased(c dagrunstore.Claim, task dag.Task, log *slog.Logger)
 	lost = errors.Is(context.Cause(ctx), errLeaseLost)
 	cancel(nil)
 	return result, lost, err
+}
+
+func (e *Engine) setLive(fence int64, live bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if live {
+		e.live[fence] = true
+	} else {
+		delete(e.live, fence)
+	}
+}
+
+func (e *Engine) isLive(fence int64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.live[fence]
 }
 
 // renew extends the lease until ended is closed. It returns false as soon as the lease is lost, or has passed without an answer of the database.

@@ -14,6 +14,9 @@ import (
 )
 
 func (r *role) listDAGs(c echo.Context) error {
+	if err := allowQuery(c, "paused", "dag_id_pattern", "limit", "offset"); err != nil {
+		return err
+	}
 	limit, offset, err := page(c)
 	if err != nil {
 		return err

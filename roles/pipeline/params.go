@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,6 +67,44 @@ func number(c echo.Context, name string, otherwise int) (int, error) {
 func slice[T any](list []T, limit, offset int) []T {
 	offset = min(offset, len(list))
 	return list[offset:min(offset+limit, len(list))]
+}
+
+// allowQuery refuses query parameters that are not among known: to ignore a filter would answer another question.
+func allowQuery(c echo.Context, known ...string) error {
+	for name := range c.QueryParams() {
+		if !slices.Contains(known, name) {
+			return apperror.New(apperror.Invalid, "the query parameter %s is not supported here; use %s", name, strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
+// ranges reads time bounds such as start_date_gte.
+func ranges(c echo.Context) ([]dagrunstore.RunRange, error) {
+	var out []dagrunstore.RunRange
+	for _, name := range rangeNames() {
+		text := c.QueryParam(name)
+		if text == "" {
+			continue
+		}
+		bound, err := instant(name, text)
+		if err != nil {
+			return nil, err
+		}
+		at := strings.LastIndexByte(name, '_')
+		out = append(out, dagrunstore.RunRange{Field: name[:at], Op: name[at+1:], Bound: bound})
+	}
+	return out, nil
+}
+
+func rangeNames() []string {
+	var names []string
+	for _, field := range []string{"run_after", "logical_date", "start_date", "end_date"} {
+		for _, op := range []string{"gte", "gt", "lte", "lt"} {
+			names = append(names, field+"_"+op)
+		}
+	}
+	return names
 }
 
 func orders(c echo.Context) []dagrunstore.RunOrder {

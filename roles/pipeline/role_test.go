@@ -212,6 +212,9 @@ func TestRunsAreListedFilteredAndOrdered(t *testing.T) {
 	require.Equal(t, []any{"c", "b"}, ids("small/dagRuns?order_by=-run_after&limit=2"))
 	require.Equal(t, []any{"b"}, ids("small/dagRuns?state=failed"))
 	require.Equal(t, []any{"c"}, ids("~/dagRuns?offset=2"))
+	begun := s.get(t, runs+"/b")["start_date"].(string)
+	require.Equal(t, []any{"b", "c"}, ids("small/dagRuns?start_date_gte="+begun))
+	require.Equal(t, []any{"a"}, ids("small/dagRuns?start_date_lt="+begun))
 	require.EqualValues(t, 3, s.get(t, runs+"?limit=1")["total_entries"])
 }
 
@@ -260,6 +263,8 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 		{"GET", runs + "/taken/taskInstances/count/xcomEntries/none", "", 404, "none"},
 		{"GET", runs + "?limit=-1", "", 400, "limit=-1"},
 		{"GET", runs + "?order_by=colour", "", 400, `"colour"`},
+		{"GET", runs + "?start_date_gte=noon", "", 400, `start_date_gte "noon" is not a time`},
+		{"GET", runs + "?conf_contains=x", "", 400, "conf_contains is not supported here"},
 		{"PATCH", "/api/v2/dags/small", `{}`, 400, "lacks is_paused"},
 		{"PATCH", "/api/v2/dags/small", `{"is_paused": "yes"}`, 400, "is_paused in the request body must not be a string"},
 		{"POST", "/api/v2/dags/small/clearTaskInstances", `{"dry_run": false}`, 400, "lacks dag_run_id"},

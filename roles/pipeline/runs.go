@@ -82,6 +82,9 @@ func (r *role) newRun(body triggerBody) (dagrunstore.NewRun, error) {
 }
 
 func (r *role) listRuns(c echo.Context) error {
+	if err := allowQuery(c, append(rangeNames(), "state", "run_type", "limit", "offset", "order_by")...); err != nil {
+		return err
+	}
 	q := dagrunstore.RunQuery{States: c.QueryParams()["state"], Types: c.QueryParams()["run_type"], Order: orders(c)}
 	if c.Param("dag_id") != "~" {
 		if err := r.checkDAG(c); err != nil {
@@ -90,6 +93,9 @@ func (r *role) listRuns(c echo.Context) error {
 		q.DAGID = r.plan.Definition().ID
 	}
 	var err error
+	if q.Ranges, err = ranges(c); err != nil {
+		return err
+	}
 	if q.Limit, q.Offset, err = page(c); err != nil {
 		return err
 	}

@@ -16,6 +16,9 @@ import (
 )
 
 func (r *role) listInstances(c echo.Context) error {
+	if err := allowQuery(c, "state", "task_id", "limit", "offset"); err != nil {
+		return err
+	}
 	limit, offset, err := page(c)
 	if err != nil {
 		return err

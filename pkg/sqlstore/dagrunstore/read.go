@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -30,8 +31,26 @@ type RunQuery struct {
 	DAGID         string
 	States        []string
 	Types         []string
+	Ranges        []RunRange
 	Order         []RunOrder // empty means newest first
 	Limit, Offset int        // Limit 0 means all
+}
+
+// RunRange bounds a time of runs: Field is one of RunOrders, Op one of gte, gt, lte, lt.
+type RunRange struct {
+	Field string
+	Op    string
+	Bound time.Time
+}
+
+func (r RunRange) apply(db *gorm.DB) (*gorm.DB, error) {
+	column, known := runColumns()[r.Field]
+	op, ok := map[string]string{"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}[r.Op]
+	if !known || !ok {
+		return nil, apperror.New(apperror.Invalid, "runs cannot be selected by %s_%s", r.Field, r.Op)
+	}
+	// A time that is not known yet (0) is in no range, as null is in none.
+	return db.Where(column+" "+op+" ? AND "+column+" > 0", micros(r.Bound)), nil
 }
 
 // RunOrder orders runs by a field of the REST interface: one of RunOrders.
@@ -67,7 +86,7 @@ func orderBy(orders []RunOrder) (string, error) {
 	return strings.Join(terms, ", "), nil
 }
 
-// Runs returns the runs that q selects, and how many there are without limit and offset. Codes: Invalid for an unknown order.
+// Runs returns the runs that q selects, and how many there are without limit and offset. Codes: Invalid for an unknown order or range.
 func (s *Store) Runs(ctx context.Context, q RunQuery) ([]Run, int64, error) {
 	order, err := orderBy(q.Order)
 	if err != nil {
@@ -82,6 +101,11 @@ func (s *Store) Runs(ctx context.Context, q RunQuery) ([]Run, int64, error) {
 	}
 	if len(q.Types) > 0 {
 		db = db.Where("run_type IN ?", q.Types)
+	}
+	for _, r := range q.Ranges {
+		if db, err = r.apply(db); err != nil {
+			return nil, 0, err
+		}
 	}
 	db = db.Session(&gorm.Session{})
 	var total int64
