@@ -87,7 +87,7 @@ func fromFile(ctx context.Context, path string) (plan, error) {
 		return plan{}, err
 	}
 	if missing := rows.MissingColumns(); len(missing) > 0 {
-		return plan{}, apperror.New(apperror.Invalid, "%s has no column %s, or no value in it; nothing can be trained on it", path, strings.Join(missing, ", "))
+		return plan{}, apperror.New(apperror.Invalid, "%s has no column %s; nothing can be trained on it", path, strings.Join(missing, ", "))
 	}
 	if rows.Rows() < minFileRows {
 		return plan{}, apperror.New(apperror.Invalid, "%s has %d rows; the demonstration needs %d", path, rows.Rows(), minFileRows)
@@ -145,6 +145,7 @@ func profile(ctx context.Context, path string, from, to int) (*dataset.Profile, 
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	var p dataset.Profile
+	p.AddColumns(rd.Columns()...)
 	i := 0
 	err = listingcsv.EachListing(ctx, rd, func(l property.Listing) error {
 		if i >= from && (to < 0 || i < to) {
