@@ -134,14 +134,10 @@ func Each[B Batch](ctx context.Context, rd *Reader, newBatch func() B, fn func(B
 			return nil
 		})
 	}
-	err := collect(ctx, rd.line, free, ordered, fn)
-	if err != nil {
-		group.Go(func() error { return err }) // ends the others
+	if err := collect(ctx, rd.line, free, ordered, fn); err != nil {
+		group.Go(func() error { return err }) // ends the others, unless it is because one of them ended that collect did
 	}
-	if groupErr := group.Wait(); err == nil {
-		err = groupErr
-	}
-	return err
+	return group.Wait()
 }
 
 // task is one block on its way.
