@@ -59,12 +59,14 @@ class Tracking:
             return json.load(answer)
 
     def run(self, dag_run, name):
+        """The DAG run's one run of that name; without it the decision says why it did not train."""
         found = self.call(f"mlflow/experiments/get-by-name?experiment_name={EXPERIMENT}")["experiment"]
         runs = self.call("mlflow/runs/search", {"experiment_ids": [found["experiment_id"]], "filter": f"tags.dag_run_id = '{dag_run}'"})
-        runs = [r for r in runs.get("runs", []) if r["info"]["run_name"] == name]
-        if len(runs) != 1:
-            sys.exit(f"parity-dag: tracking has {len(runs)} runs named {name}; there must be one")
-        return runs[0]
+        named_so = [r for r in runs.get("runs", []) if r["info"]["run_name"] == name]
+        if len(named_so) != 1:
+            reasons = [named(r["data"]["tags"]).get("reason", "") for r in runs.get("runs", [])]
+            sys.exit(f"parity-dag: tracking has {len(named_so)} runs named {name}, not one; the decision was: {' '.join(reasons)}")
+        return named_so[0]
 
     def model(self, run):
         """tasador.json of the run's model."""

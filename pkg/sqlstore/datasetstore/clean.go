@@ -147,7 +147,7 @@ func (s *Store) cleanSplit(ctx context.Context, load *load, c *cleaning, progres
 		}
 		return flush()
 	})
-	if err == nil {
+	if err == nil && len(chunk.positions) > 0 {
 		err = flush()
 	}
 	return done, err

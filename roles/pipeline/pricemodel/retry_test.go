@@ -98,7 +98,6 @@ func TestATaskThatFailedAtAnyCallGoesOnFromThere(t *testing.T) {
 			hit = true
 			broken++
 			require.Equal(t, dag.RunFailed, run.run.State, line.brokenCall())
-			w.restart(t)
 			w.succeeds(t, id, "", trainPath)
 			w.oneOfEach(t, id, line.brokenCall())
 		}
