@@ -41,6 +41,7 @@ const (
 	TagSourceName    = "mlflow.source.name"
 	TagSourceType    = "mlflow.source.type"
 	TagModelVersions = "mlflow.modelVersions"
+	TagDataContext   = "mlflow.data.context"
 )
 
 // DefaultID is the id of the experiment "Default", which always exists.
@@ -86,8 +87,31 @@ type Run struct {
 	Metrics        []Metric
 	Params         []Param
 	Tags           []Tag
+	DatasetInputs  []DatasetInput
 	ModelInputs    []ModelInput
 	ModelOutputs   []ModelOutput
+}
+
+// Dataset says which data a run used, as MLflow describes it: texts that nobody but the client understands.
+type Dataset struct {
+	Name       string
+	Digest     string
+	SourceType string
+	Source     string
+	Schema     string // empty if there is none
+	Profile    string // empty if there is none
+}
+
+// DatasetInput is a dataset that a run used; the tag mlflow.data.context says for what.
+type DatasetInput struct {
+	Dataset Dataset
+	Tags    []Tag
+}
+
+// Inputs is what LogInputs stores.
+type Inputs struct {
+	Datasets []DatasetInput
+	Models   []ModelInput
 }
 
 // ModelInput names a logged model that a run used; ModelOutput one that it made, at a step.

@@ -51,8 +51,9 @@ type RunStore interface {
 	// DeleteRun and RestoreRun move a run between the lifecycle stages. Codes: NotFound.
 	DeleteRun(ctx context.Context, id string) error
 	RestoreRun(ctx context.Context, id string) error
-	// LogInputs records the logged models that a run used, LogOutputs those that it made. Codes: Invalid (deleted run), NotFound.
-	LogInputs(ctx context.Context, runID string, models []ModelInput) error
+	// LogInputs records the datasets and logged models that a run used, LogOutputs the models that it made. Repeating it changes
+	// nothing. Codes: Invalid (also: a deleted run), NotFound.
+	LogInputs(ctx context.Context, runID string, in Inputs) error
 	LogOutputs(ctx context.Context, runID string, models []ModelOutput) error
 }
 

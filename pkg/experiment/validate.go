@@ -142,6 +142,37 @@ func CheckMetric(parameter string, m Metric) (Metric, error) {
 	return m, CheckKey(parameter+"name", m.Key)
 }
 
+// CheckDataset refuses a dataset without a name, digest or source, or with longer texts than MLflow takes. Codes: Invalid.
+func CheckDataset(d DatasetInput) error {
+	for _, f := range []struct {
+		name, value string
+		required    bool
+		limit       int
+	}{
+		{"name", d.Dataset.Name, true, 500}, {"digest", d.Dataset.Digest, true, 36}, {"source_type", d.Dataset.SourceType, true, MaxKey},
+		{"source", d.Dataset.Source, true, 65_535}, {"schema", d.Dataset.Schema, false, 1_048_575}, {"profile", d.Dataset.Profile, false, 16_777_215},
+	} {
+		if f.required && f.value == "" {
+			return MissingValue("datasets.dataset." + f.name)
+		}
+		if err := CheckLength("datasets.dataset."+f.name, f.value, f.limit); err != nil {
+			return err
+		}
+	}
+	for _, t := range d.Tags {
+		if t.Key == "" {
+			return MissingValue("datasets.tags.key")
+		}
+		if err := CheckLength("datasets.tags.key", t.Key, 255); err != nil {
+			return err
+		}
+		if err := CheckLength("datasets.tags.value", t.Value, 500); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // CheckBatch refuses what MLflow refuses in a batch and returns it as it is kept. Codes: Invalid.
 func CheckBatch(b Batch) (Batch, error) {
 	for _, l := range []struct {

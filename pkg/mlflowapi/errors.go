@@ -44,8 +44,9 @@ func FromError(err error) (int, Error) {
 		return http.StatusForbidden, Error{PermissionDenied, message}
 	case apperror.Unavailable:
 		return http.StatusServiceUnavailable, Error{TemporarilyUnavailable, message}
+	default:
+		return http.StatusInternalServerError, Error{InternalError, message}
 	}
-	return http.StatusInternalServerError, Error{InternalError, message}
 }
 
 // AppCode translates MLflow's error code, or where it is missing or unknown the status, into a code of ours. A server that fails

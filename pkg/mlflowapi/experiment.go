@@ -61,10 +61,55 @@ type ModelInput struct {
 	ModelID string `json:"model_id"`
 }
 
-// RunInputs and RunOutputs are the logged models around a run.
+// Dataset is MLflow's Dataset.
+type Dataset struct {
+	Name       string `json:"name"`
+	Digest     string `json:"digest"`
+	SourceType string `json:"source_type"`
+	Source     string `json:"source"`
+	Schema     string `json:"schema,omitempty"`
+	Profile    string `json:"profile,omitempty"`
+}
+
+// DatasetInput is a dataset that a run used.
+type DatasetInput struct {
+	Tags    []KeyValue `json:"tags,omitempty"`
+	Dataset Dataset    `json:"dataset"`
+}
+
+// FromDataset translates a dataset.
+func FromDataset(d experiment.DatasetInput) DatasetInput {
+	return DatasetInput{Tags: KeyValues(d.Tags), Dataset: Dataset(d.Dataset)}
+}
+
+// Domain returns the dataset.
+func (d DatasetInput) Domain() experiment.DatasetInput {
+	return experiment.DatasetInput{Tags: Tags(d.Tags), Dataset: experiment.Dataset(d.Dataset)}
+}
+
+// Datasets translates datasets.
+func Datasets(list []DatasetInput) []experiment.DatasetInput {
+	return translate(list, DatasetInput.Domain)
+}
+
+// FromDatasets translates datasets.
+func FromDatasets(list []experiment.DatasetInput) []DatasetInput { return translate(list, FromDataset) }
+
+// ModelInputs translates logged models that a run used.
+func ModelInputs(list []ModelInput) []experiment.ModelInput {
+	return translate(list, func(m ModelInput) experiment.ModelInput { return experiment.ModelInput(m) })
+}
+
+// FromModelInputs translates logged models that a run used.
+func FromModelInputs(list []experiment.ModelInput) []ModelInput {
+	return translate(list, func(m experiment.ModelInput) ModelInput { return ModelInput(m) })
+}
+
+// RunInputs and RunOutputs are the datasets and logged models around a run.
 type (
 	RunInputs struct {
-		ModelInputs []ModelInput `json:"model_inputs,omitempty"`
+		DatasetInputs []DatasetInput `json:"dataset_inputs,omitempty"`
+		ModelInputs   []ModelInput   `json:"model_inputs,omitempty"`
 	}
 	RunOutputs struct {
 		ModelOutputs []ModelOutput `json:"model_outputs,omitempty"`
@@ -154,11 +199,9 @@ func FromRun(r experiment.Run) Run {
 		info.EndTime = &end
 	}
 	return Run{
-		Info: info,
-		Data: RunData{Metrics: FromMetrics(r.Metrics), Params: KeyValues(r.Params), Tags: KeyValues(r.Tags)},
-		Inputs: RunInputs{ModelInputs: translate(r.ModelInputs, func(m experiment.ModelInput) ModelInput {
-			return ModelInput{m.ModelID}
-		})},
+		Info:    info,
+		Data:    RunData{Metrics: FromMetrics(r.Metrics), Params: KeyValues(r.Params), Tags: KeyValues(r.Tags)},
+		Inputs:  RunInputs{DatasetInputs: FromDatasets(r.DatasetInputs), ModelInputs: FromModelInputs(r.ModelInputs)},
 		Outputs: RunOutputs{ModelOutputs: FromOutputs(r.ModelOutputs)},
 	}
 }
@@ -172,9 +215,7 @@ func FromOutputs(list []experiment.ModelOutput) []ModelOutput {
 func (r Run) Domain() experiment.Run {
 	out := r.Info.Domain()
 	out.Metrics, out.Params, out.Tags = Metrics(r.Data.Metrics), Params(r.Data.Params), Tags(r.Data.Tags)
-	out.ModelInputs = translate(r.Inputs.ModelInputs, func(m ModelInput) experiment.ModelInput {
-		return experiment.ModelInput{ModelID: m.ModelID}
-	})
+	out.DatasetInputs, out.ModelInputs = Datasets(r.Inputs.DatasetInputs), ModelInputs(r.Inputs.ModelInputs)
 	out.ModelOutputs = translate(r.Outputs.ModelOutputs, func(m ModelOutput) experiment.ModelOutput {
 		return experiment.ModelOutput{ModelID: m.ModelID, Step: int64(m.Step)}
 	})

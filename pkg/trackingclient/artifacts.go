@@ -89,7 +89,7 @@ func (c *Client) OpenArtifact(ctx context.Context, artifactURI, name string) (io
 		if err != nil {
 			return fmt.Errorf("make a download request: %w", err)
 		}
-		answer, err := c.send(req)
+		answer, err := c.send(req) //nolint:bodyclose // the caller closes it
 		if err != nil {
 			return c.explainMissing(err, name)
 		}

@@ -53,7 +53,7 @@ func TestRepeatsWhatMayHelp(t *testing.T) {
 
 func TestGivesUpAfterSomeTries(t *testing.T) {
 	client, count := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(503)
+		w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = fmt.Fprintf(w, mlflowError, "TEMPORARILY_UNAVAILABLE")
 	})
 	_, err := client.Run(t.Context(), "r1")
@@ -130,7 +130,7 @@ func TestUnreachableServer(t *testing.T) {
 func TestStopsWithItsContext(t *testing.T) {
 	client, count := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "30")
-		w.WriteHeader(503)
+		w.WriteHeader(http.StatusServiceUnavailable)
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -148,12 +148,12 @@ func TestUploadsAgain(t *testing.T) {
 	answer := func(n int, w http.ResponseWriter, r *http.Request) {
 		if n == 1 {
 			_, _ = io.CopyN(io.Discard, r.Body, 1000)
-			w.WriteHeader(502)
+			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
 		text, err := io.ReadAll(r.Body)
 		if err != nil {
-			w.WriteHeader(500)
+			w.WriteHeader(http.StatusInternalServerError)
 			return
 		}
 		got = string(text)

@@ -234,13 +234,11 @@ func (c *Client) RestoreRun(ctx context.Context, id string) error {
 	return c.do(ctx, post("runs/restore", object{"run_id": id}), nil)
 }
 
-// LogInputs records the logged models that a run used.
-func (c *Client) LogInputs(ctx context.Context, runID string, models []experiment.ModelInput) error {
-	list := make([]object, len(models))
-	for i, m := range models {
-		list[i] = object{"model_id": m.ModelID}
-	}
-	return c.do(ctx, post("runs/log-inputs", object{"run_id": runID, "models": list}), nil)
+// LogInputs records the datasets and logged models that a run used.
+func (c *Client) LogInputs(ctx context.Context, runID string, in experiment.Inputs) error {
+	return c.do(ctx, post("runs/log-inputs", object{
+		"run_id": runID, "datasets": orEmpty(mlflowapi.FromDatasets(in.Datasets)), "models": orEmpty(mlflowapi.FromModelInputs(in.Models)),
+	}), nil)
 }
 
 // LogOutputs records the logged models that a run made.

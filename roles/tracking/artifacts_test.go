@@ -49,7 +49,7 @@ func transferArtifacts(t *testing.T, client *trackingclient.Client) {
 		dir := filepath.Join(t.TempDir(), "to be made")
 		require.NoError(t, client.DownloadFolder(ctx, uri, dir), uri)
 		for name, content := range files {
-			got, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // names of this test
+			got, err := os.ReadFile(filepath.Join(dir, name))
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(content, got), name)
 		}

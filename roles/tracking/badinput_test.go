@@ -213,7 +213,7 @@ func TestArtifactPathsStayInside(t *testing.T) {
 		got := s.call(t, "GET", proxy+"?path="+strings.ReplaceAll(strings.TrimPrefix(path, "/"), "#", "%23"), "", "")
 		require.NotContains(t, got.body, "tracking.db", path)
 	}
-	text, err := os.ReadFile(secret) //nolint:gosec // a file of this test
+	text, err := os.ReadFile(secret)
 	require.NoError(t, err)
 	require.Equal(t, "secret", string(text))
 	require.FileExists(t, filepath.Join(s.cfg.DataDir, "tracking.db"))

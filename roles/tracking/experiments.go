@@ -9,7 +9,7 @@ import (
 )
 
 func (a *api) createExperiment(ctx context.Context, r *request) (any, error) {
-	e := experiment.NewExperiment{Name: r.required("name"), ArtifactLocation: r.text("artifact_location"), Tags: r.tags("tags")}
+	e := experiment.NewExperiment{Name: r.required("name"), ArtifactLocation: r.text("artifact_location"), Tags: r.tags()}
 	if err := r.err(); err != nil {
 		return nil, err
 	}

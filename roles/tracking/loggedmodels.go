@@ -11,7 +11,7 @@ import (
 func (a *api) createLoggedModel(ctx context.Context, r *request) (any, error) {
 	m := experiment.NewLoggedModel{
 		ExperimentID: r.id("experiment_id"), Name: r.text("name"), ModelType: r.text("model_type"), SourceRunID: r.text("source_run_id"),
-		Params: r.params("params"), Tags: r.tags("tags"),
+		Params: r.params(), Tags: r.tags(),
 	}
 	if err := r.err(); err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (a *api) deleteLoggedModel(ctx context.Context, r *request) (any, error) {
 }
 
 func (a *api) setLoggedModelTags(ctx context.Context, r *request) (any, error) {
-	tags := r.tags("tags")
+	tags := r.tags()
 	if err := r.err(); err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (a *api) deleteLoggedModelTag(ctx context.Context, r *request) (any, error)
 }
 
 func (a *api) logLoggedModelParams(ctx context.Context, r *request) (any, error) {
-	params := r.params("params")
+	params := r.params()
 	if err := r.err(); err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ import (
 func python(t *testing.T, script string, args ...string) []byte {
 	t.Helper()
 	home := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), venv(t, "python"), append([]string{filepath.Join(moduleRoot(t), "scripts", "python", script)}, args...)...) //nolint:gosec // a script of ours
+	cmd := exec.CommandContext(t.Context(), venv(t, "python"), append([]string{filepath.Join(moduleRoot(t), "scripts", "python", script)}, args...)...)
 	cmd.Dir = home
 	cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home, "MLFLOW_DISABLE_TELEMETRY=true", "MLFLOW_HTTP_REQUEST_MAX_RETRIES=0",
 		"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false", "PYTHONWARNINGS=ignore", "GIT_PYTHON_REFRESH=quiet")

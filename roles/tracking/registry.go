@@ -8,7 +8,7 @@ import (
 )
 
 func (a *api) createModel(ctx context.Context, r *request) (any, error) {
-	name, description, tags := r.required("name"), r.text("description"), r.tags("tags")
+	name, description, tags := r.required("name"), r.text("description"), r.tags()
 	if err := r.err(); err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (a *api) getVersionByAlias(ctx context.Context, r *request) (any, error) {
 func (a *api) createVersion(ctx context.Context, r *request) (any, error) {
 	v := registry.NewVersion{
 		Name: r.required("name"), Source: r.required("source"), RunID: r.text("run_id"), ModelID: r.text("model_id"),
-		Description: r.text("description"), Tags: r.tags("tags"),
+		Description: r.text("description"), Tags: r.tags(),
 	}
 	if err := r.err(); err != nil {
 		return nil, err

@@ -285,9 +285,9 @@ func (r *request) entries(name string) []mlflowapi.KeyValue {
 	return out
 }
 
-func (r *request) tags(name string) []experiment.Tag { return mlflowapi.Tags(r.entries(name)) }
+func (r *request) tags() []experiment.Tag { return mlflowapi.Tags(r.entries("tags")) }
 
-func (r *request) params(name string) []experiment.Param { return mlflowapi.Params(r.entries(name)) }
+func (r *request) params() []experiment.Param { return mlflowapi.Params(r.entries("params")) }
 
 // tag returns the key and value of a call that sets one tag.
 func (r *request) tag() experiment.Tag {

@@ -9,7 +9,7 @@ import (
 
 func (a *api) createRun(ctx context.Context, r *request) (any, error) {
 	start, _ := r.integer("start_time")
-	run := experiment.NewRun{Name: r.text("run_name"), UserID: r.text("user_id"), StartTime: start, Tags: r.tags("tags")}
+	run := experiment.NewRun{Name: r.text("run_name"), UserID: r.text("user_id"), StartTime: start, Tags: r.tags()}
 	if run.ExperimentID = experiment.DefaultID; r.has("experiment_id") {
 		run.ExperimentID = r.id("experiment_id")
 	}
@@ -141,7 +141,7 @@ func (r *request) metrics(name string) []experiment.Metric {
 
 func (a *api) logBatch(ctx context.Context, r *request) (any, error) {
 	id := r.runID()
-	b := experiment.Batch{Metrics: r.metrics("metrics"), Params: r.params("params"), Tags: r.tags("tags")}
+	b := experiment.Batch{Metrics: r.metrics("metrics"), Params: r.params(), Tags: r.tags()}
 	if err := r.err(); err != nil {
 		return nil, err
 	}
@@ -149,18 +149,14 @@ func (a *api) logBatch(ctx context.Context, r *request) (any, error) {
 }
 
 func (a *api) logInputs(ctx context.Context, r *request) (any, error) {
-	id, models := r.runID(), list[mlflowapi.ModelInput](r, "models")
+	id := r.runID()
+	in := experiment.Inputs{
+		Datasets: mlflowapi.Datasets(list[mlflowapi.DatasetInput](r, "datasets")), Models: mlflowapi.ModelInputs(list[mlflowapi.ModelInput](r, "models")),
+	}
 	if err := r.err(); err != nil {
 		return nil, err
 	}
-	if len(list[object](r, "datasets")) > 0 {
-		return nil, unsupported("data sets of runs")
-	}
-	inputs := make([]experiment.ModelInput, len(models))
-	for i, m := range models {
-		inputs[i] = experiment.ModelInput(m)
-	}
-	return empty(a.tracking.LogInputs(ctx, id, inputs))
+	return empty(a.tracking.LogInputs(ctx, id, in))
 }
 
 func (a *api) logOutputs(ctx context.Context, r *request) (any, error) {

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		{"experiments", experiments}, {"experiment search", experimentSearch}, {"deleting an experiment takes its runs", cascade},
 		{"runs", runs}, {"run names", runNames}, {"params never change", params}, {"latest metrics", latestMetrics},
 		{"metric history", metricHistory}, {"NaN and infinity", specialNumbers}, {"log batch is all or nothing", batchLimits},
+		{"datasets", datasets},
 		{"run filters", runFilters}, {"run order", runOrder}, {"run pages", runPages}, {"logged models", loggedModels},
 		{"registered models", registeredModels}, {"model versions", modelVersions}, {"stages", stages}, {"aliases", aliases},
 		{"version sources", sources}, {"version search", versionSearch},
@@ -308,6 +309,38 @@ func specialNumbers(s *suite) {
 	value, ok := got.Metric("nan")
 	require.True(s, ok)
 	require.True(s, math.IsNaN(value))
+}
+
+func datasets(s *suite) {
+	id := s.experiment()
+	train := experiment.Dataset{Name: "train", Digest: "d1", SourceType: "local", Source: "{}", Schema: `{"a":"double"}`, Profile: `{"rows":3}`}
+	test := experiment.Dataset{Name: "test", Digest: "d2", SourceType: "local", Source: "{}"}
+	context := func(value string) []experiment.Tag {
+		return []experiment.Tag{{Key: experiment.TagDataContext, Value: value}}
+	}
+	first, second, third := s.run(id, experiment.NewRun{Name: "first"}), s.run(id, experiment.NewRun{Name: "second"}), s.run(id, experiment.NewRun{Name: "third"})
+	for _, run := range []*experiment.Run{first, first, second} { // logging twice changes nothing
+		require.NoError(s, s.Tracking.LogInputs(s.ctx, run.ID, experiment.Inputs{
+			Datasets: []experiment.DatasetInput{{Dataset: train, Tags: context("training")}},
+		}))
+	}
+	require.NoError(s, s.Tracking.LogInputs(s.ctx, second.ID, experiment.Inputs{
+		Datasets: []experiment.DatasetInput{{Dataset: test, Tags: context("eval")}}, Models: []experiment.ModelInput{{ModelID: "m-" + strings.Repeat("1", 32)}},
+	}))
+	require.Equal(s, []experiment.DatasetInput{{Dataset: train, Tags: context("training")}}, s.get(first.ID).DatasetInputs)
+	got := s.get(second.ID)
+	require.ElementsMatch(s, []experiment.DatasetInput{{Dataset: train, Tags: context("training")}, {Dataset: test, Tags: context("eval")}}, got.DatasetInputs)
+	require.Equal(s, []experiment.ModelInput{{ModelID: "m-" + strings.Repeat("1", 32)}}, got.ModelInputs)
+	for filter, want := range map[string][]string{
+		"datasets.name = 'train'": {"first", "second"}, "dataset.digest IN ('d2')": {"second"}, "datasets.context LIKE 'ev%'": {"second"},
+		"datasets.name = 'none'": {},
+	} {
+		require.ElementsMatch(s, want, s.names(id, filter), filter)
+	}
+	for _, bad := range []experiment.Dataset{{Name: "n", Digest: strings.Repeat("d", 37), SourceType: "t", Source: "s"}, {Name: strings.Repeat("n", 501), Digest: "d", SourceType: "t", Source: "s"}} {
+		s.code(apperror.Invalid, s.Tracking.LogInputs(s.ctx, third.ID, experiment.Inputs{Datasets: []experiment.DatasetInput{{Dataset: train}, {Dataset: bad}}}))
+	}
+	require.Empty(s, s.get(third.ID).DatasetInputs)
 }
 
 func batchLimits(s *suite) {

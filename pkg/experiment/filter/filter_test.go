@@ -77,7 +77,8 @@ func TestRefusedFilters(t *testing.T) {
 		{"run_id IN ()", filter.Runs(), "empty list"},
 		{"run_id IN ('a', 2)", filter.Runs(), "2"},
 		{"status IN ('a')", filter.Runs(), "IN"},
-		{"datasets.name = 'x'", filter.Runs(), "dataset.name"},
+		{"datasets.colour = 'x'", filter.Runs(), "colour"},
+		{"datasets.name = 'x'", filter.Experiments(), "datasets"},
 		{"attributes.colour = 'x'", filter.Runs(), "colour"},
 		{"colour.x = 'y'", filter.Runs(), "colour"},
 		{"metrics.m = 1; DROP TABLE runs", filter.Runs(), ";"},
@@ -112,6 +113,8 @@ func TestOrders(t *testing.T) {
 		require.Error(t, err, bad)
 		require.Equal(t, apperror.Invalid, apperror.CodeOf(err))
 	}
+	_, err = p.Orders([]string{"dataset.name"}, filter.Runs())
+	require.ErrorContains(t, err, "Invalid order_by entity: dataset")
 	_, err = p.Orders([]string{"tags.x"}, filter.Models())
 	require.ErrorContains(t, err, "Invalid order_by entity: tag")
 }

@@ -134,8 +134,9 @@ func (r Rules) key(n *keyNode, allowed []string) (Entity, string, error) {
 			key = rest
 		}
 	}
-	if entity == Dataset {
-		return "", "", apperror.New(apperror.Invalid, "Filters and orders on datasets are not supported by this server: dataset.%s", shorten(key))
+	if entity == Dataset && !slices.Contains(datasetKeys(), key) {
+		return "", "", apperror.New(apperror.Invalid,
+			"Invalid dataset key '%s' specified. Valid keys are '%s'", shorten(key), strings.Join(datasetKeys(), "', '"))
 	}
 	if entity != Attribute {
 		return entity, key, nil
@@ -149,6 +150,9 @@ func (r Rules) key(n *keyNode, allowed []string) (Entity, string, error) {
 	}
 	return Attribute, key, nil
 }
+
+// datasetKeys are what datasets are searched by; context is the tag mlflow.data.context.
+func datasetKeys() []string { return []string{"context", "digest", "name"} }
 
 func (r Rules) entity(name string) (Entity, error) {
 	if e, ok := r.entities[name]; ok {
@@ -220,7 +224,7 @@ func (r Rules) operators(e Entity, key string) []Op {
 		return []Op{Equal, NotEqual, In, NotIn}
 	}
 	ops := []Op{Equal, NotEqual, Like, ILike}
-	if (e == Attribute && r.attributes[key] == listed) || slices.Contains(r.inLists, e) {
+	if (e == Attribute && r.attributes[key] == listed) || e == Dataset || slices.Contains(r.inLists, e) {
 		ops = append(ops, In, NotIn)
 	}
 	if slices.Contains(r.nullable, e) {

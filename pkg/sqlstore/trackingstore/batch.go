@@ -21,7 +21,7 @@ func (s *Store) LogBatch(ctx context.Context, runID string, b experiment.Batch) 
 		return err
 	}
 	return s.inTx(ctx, func(tx *gorm.DB, _ int64) error {
-		if _, err := activeRun(tx, runID); err != nil {
+		if err := checkActiveRun(tx, runID); err != nil {
 			return err
 		}
 		if err := addParams(tx, runID, b.Params); err != nil {

@@ -140,7 +140,7 @@ func fromVersion(tx *gorm.DB, row versionRow, source registry.Source) (versionRo
 	if len(source.Parts) != 2 {
 		return row, foreignSource(row.Source, "model_id")
 	}
-	_, from, err := findBoth(tx, source.Parts[0], source.Parts[1])
+	from, err := versionByName(tx, source.Parts[0], source.Parts[1])
 	if err != nil {
 		return row, err
 	}

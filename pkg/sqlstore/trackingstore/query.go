@@ -112,12 +112,15 @@ func (s *Store) condition(t target, c filter.Comparison) (string, []any) {
 	if c.Entity == filter.Attribute {
 		return s.compare(t.columns[c.Key], c)
 	}
+	if c.Entity == filter.Dataset {
+		return s.datasetCondition(c)
+	}
 	table := map[filter.Entity]string{filter.Tag: t.tags, filter.Param: t.params, filter.Metric: t.metrics}[c.Entity]
 	sub := "EXISTS (SELECT 1 FROM " + table + " f WHERE " + fmt.Sprintf(t.match, "f") + " AND f.key = ?"
-	switch {
-	case c.Op == filter.IsNull:
+	if c.Op == filter.IsNull {
 		return "NOT " + sub + ")", []any{c.Key}
-	case c.Op == filter.IsNotNull:
+	}
+	if c.Op == filter.IsNotNull {
 		return sub + ")", []any{c.Key}
 	}
 	sql, args := s.compare("f.value", c)
@@ -138,6 +141,7 @@ func (s *Store) compare(column string, c filter.Comparison) (string, []any) {
 		return s.like(column, c.Op, c.Text)
 	case filter.In, filter.NotIn:
 		return column + " " + string(c.Op) + " ?", []any{c.List}
+	default:
 	}
 	if c.Numeric {
 		return column + " " + string(c.Op) + " ?", []any{c.Number}

@@ -110,6 +110,12 @@ func findRun(db *gorm.DB, id string) (runRow, error) {
 	return row, sqlstore.Translate(err, "run "+id)
 }
 
+// checkActiveRun refuses runs that are missing or deleted. Codes: Invalid, NotFound.
+func checkActiveRun(db *gorm.DB, id string) error {
+	_, err := activeRun(db, id)
+	return err
+}
+
 // activeRun is findRun that refuses deleted ones. Codes: Invalid, NotFound.
 func activeRun(db *gorm.DB, id string) (runRow, error) {
 	row, err := findRun(db, id)
@@ -157,7 +163,7 @@ func (s *Store) UpdateRun(ctx context.Context, id string, u experiment.RunUpdate
 	}
 	var row runRow
 	err := s.inTx(ctx, func(tx *gorm.DB, _ int64) error {
-		if _, err := activeRun(tx, id); err != nil {
+		if err := checkActiveRun(tx, id); err != nil {
 			return err
 		}
 		if len(changes) > 0 {
@@ -182,7 +188,7 @@ func (s *Store) UpdateRun(ctx context.Context, id string, u experiment.RunUpdate
 // DeleteTag removes a run's tag.
 func (s *Store) DeleteTag(ctx context.Context, runID, key string) error {
 	return s.inTx(ctx, func(tx *gorm.DB, _ int64) error {
-		if _, err := activeRun(tx, runID); err != nil {
+		if err := checkActiveRun(tx, runID); err != nil {
 			return err
 		}
 		result := tx.Where("run_id = ? AND key = ?", runID, key).Delete(&runTagRow{})
@@ -212,13 +218,18 @@ func (s *Store) moveRun(ctx context.Context, id string, to experiment.LifecycleS
 	})
 }
 
-// LogInputs records the logged models that a run used.
-func (s *Store) LogInputs(ctx context.Context, runID string, models []experiment.ModelInput) error {
-	rows := make([]runModelRow, len(models))
-	for i, m := range models {
+// LogInputs records the datasets and logged models that a run used.
+func (s *Store) LogInputs(ctx context.Context, runID string, in experiment.Inputs) error {
+	for _, d := range in.Datasets {
+		if err := experiment.CheckDataset(d); err != nil {
+			return err
+		}
+	}
+	rows := make([]runModelRow, len(in.Models))
+	for i, m := range in.Models {
 		rows[i] = runModelRow{RunID: runID, Direction: input, ModelID: m.ModelID}
 	}
-	return s.logModels(ctx, runID, rows)
+	return s.logModels(ctx, runID, rows, in.Datasets...)
 }
 
 // LogOutputs records the logged models that a run made.
@@ -230,7 +241,7 @@ func (s *Store) LogOutputs(ctx context.Context, runID string, models []experimen
 	return s.logModels(ctx, runID, rows)
 }
 
-func (s *Store) logModels(ctx context.Context, runID string, rows []runModelRow) error {
+func (s *Store) logModels(ctx context.Context, runID string, rows []runModelRow, datasets ...experiment.DatasetInput) error {
 	for _, r := range rows {
 		if err := experiment.CheckLength("model_id", r.ModelID, experiment.MaxKey); err != nil {
 			return err
@@ -240,7 +251,11 @@ func (s *Store) logModels(ctx context.Context, runID string, rows []runModelRow)
 		}
 	}
 	return s.inTx(ctx, func(tx *gorm.DB, _ int64) error {
-		if _, err := activeRun(tx, runID); err != nil || len(rows) == 0 {
+		run, err := activeRun(tx, runID)
+		if err != nil {
+			return err
+		}
+		if err := addDatasets(tx, run, datasets); err != nil || len(rows) == 0 {
 			return err
 		}
 		return sqlstore.Translate(tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(rows, chunk).Error, "models of a run")
@@ -306,6 +321,7 @@ func (s *Store) loadRuns(ctx context.Context, rows []runRow) ([]experiment.Run, 
 					run.ModelOutputs = append(run.ModelOutputs, experiment.ModelOutput{ModelID: r.ModelID, Step: r.Step})
 				}
 			}),
+			s.loadDatasets(ctx, part, byID),
 		), "data of runs")
 	})
 	return runs, err

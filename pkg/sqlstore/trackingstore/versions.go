@@ -82,8 +82,8 @@ func (s *Store) loadVersions(ctx context.Context, rows []versionRow) ([]registry
 			}),
 		), "model versions")
 	})
-	for i := range versions {
-		versions[i].Name = names[rows[i].ModelID]
+	for i, r := range rows {
+		versions[i].Name = names[r.ModelID]
 	}
 	return versions, err
 }
@@ -96,22 +96,21 @@ func (s *Store) loadVersion(ctx context.Context, row versionRow) (*registry.Vers
 	return &list[0], nil
 }
 
-// findBoth returns the rows of a version and its model. Codes: Invalid, NotFound.
-func findBoth(db *gorm.DB, name, version string) (modelRow, versionRow, error) {
+// versionByName returns the row of a version that is not deleted. Codes: Invalid, NotFound.
+func versionByName(db *gorm.DB, name, version string) (versionRow, error) {
 	model, err := findModel(db, name)
 	if apperror.CodeOf(err) == apperror.NotFound {
 		err = versionMissing(name, version)
 	}
 	if err != nil {
-		return model, versionRow{}, err
+		return versionRow{}, err
 	}
-	row, err := findVersion(db, model, version)
-	return model, row, err
+	return findVersion(db, model, version)
 }
 
 // Version returns one.
 func (s *Store) Version(ctx context.Context, name, version string) (*registry.Version, error) {
-	_, row, err := findBoth(s.db.WithContext(ctx), name, version)
+	row, err := versionByName(s.db.WithContext(ctx), name, version)
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +186,7 @@ func versionOf(tx *gorm.DB, row versionRow) *gorm.DB {
 // changeVersion runs change on a version that exists, in one transaction, and returns the version as it is then.
 func (s *Store) changeVersion(ctx context.Context, name, version string, change func(tx *gorm.DB, row versionRow, now int64) error) (*registry.Version, error) {
 	err := s.inTx(ctx, func(tx *gorm.DB, now int64) error {
-		_, row, err := findBoth(tx, name, version)
+		row, err := versionByName(tx, name, version)
 		if err != nil {
 			return err
 		}
@@ -227,7 +226,7 @@ func (s *Store) TransitionStage(ctx context.Context, name, version string, to re
 // DeleteVersion removes a version. Its row stays, redacted, so that the number is not given again.
 func (s *Store) DeleteVersion(ctx context.Context, name, version string) error {
 	return s.inTx(ctx, func(tx *gorm.DB, now int64) error {
-		_, row, err := findBoth(tx, name, version)
+		row, err := versionByName(tx, name, version)
 		if err != nil {
 			return err
 		}
@@ -247,7 +246,7 @@ func (s *Store) DeleteVersion(ctx context.Context, name, version string) error {
 
 // DownloadURI returns where the version's files are.
 func (s *Store) DownloadURI(ctx context.Context, name, version string) (string, error) {
-	_, row, err := findBoth(s.db.WithContext(ctx), name, version)
+	row, err := versionByName(s.db.WithContext(ctx), name, version)
 	return row.StorageLocation, err
 }
 

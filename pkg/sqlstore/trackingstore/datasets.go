@@ -1,0 +1,110 @@
+package trackingstore
+
+import (
+	"context"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"tasador/pkg/experiment"
+	"tasador/pkg/experiment/filter"
+	"tasador/pkg/sqlstore"
+)
+
+type datasetRow struct {
+	ID           string `gorm:"primaryKey"`
+	ExperimentID int64
+	Name         string
+	Digest       string
+	SourceType   string
+	Source       string
+	Schema       string
+	Profile      string
+}
+
+type runDatasetRow struct {
+	RunID     string `gorm:"primaryKey"`
+	DatasetID string `gorm:"primaryKey"`
+}
+
+type runDatasetTagRow struct {
+	RunID     string `gorm:"primaryKey"`
+	DatasetID string `gorm:"primaryKey"`
+	Key       string `gorm:"primaryKey"`
+	Value     string
+}
+
+func (datasetRow) TableName() string       { return "datasets" }
+func (runDatasetRow) TableName() string    { return "run_datasets" }
+func (runDatasetTagRow) TableName() string { return "run_dataset_tags" }
+
+// addDatasets records that a run used datasets. An experiment keeps one row for each name and digest; a dataset that the run has
+// already keeps its tags.
+func addDatasets(tx *gorm.DB, run runRow, datasets []experiment.DatasetInput) error {
+	nothing := clause.OnConflict{DoNothing: true}
+	for _, d := range datasets {
+		row := datasetRow{
+			ID: newID(), ExperimentID: run.ExperimentID, Name: d.Dataset.Name, Digest: d.Dataset.Digest, SourceType: d.Dataset.SourceType,
+			Source: d.Dataset.Source, Schema: d.Dataset.Schema, Profile: d.Dataset.Profile,
+		}
+		if err := tx.Clauses(nothing).Create(&row).Error; err != nil {
+			return sqlstore.Translate(err, "dataset "+row.Name)
+		}
+		var kept datasetRow // the one that was there before, if there was one
+		err := tx.Where("experiment_id = ? AND name = ? AND digest = ?", row.ExperimentID, row.Name, row.Digest).Take(&kept).Error
+		if err != nil {
+			return sqlstore.Translate(err, "dataset "+row.Name)
+		}
+		used := tx.Clauses(nothing).Create(&runDatasetRow{RunID: run.ID, DatasetID: kept.ID})
+		if used.Error != nil {
+			return sqlstore.Translate(used.Error, "dataset "+row.Name)
+		}
+		if used.RowsAffected == 0 {
+			continue
+		}
+		for _, t := range lastTags(d.Tags) {
+			if err := tx.Create(&runDatasetTagRow{RunID: run.ID, DatasetID: kept.ID, Key: t.Key, Value: t.Value}).Error; err != nil {
+				return sqlstore.Translate(err, "dataset "+row.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// loadDatasets adds the datasets that runs used to those runs.
+func (s *Store) loadDatasets(ctx context.Context, runIDs []string, byID map[string]*experiment.Run) error {
+	db := s.db.WithContext(ctx)
+	type key struct{ run, dataset string }
+	tags := map[key][]experiment.Tag{}
+	err := each(db.Where("run_id IN ?", runIDs).Order("run_id, dataset_id, key"), func(r runDatasetTagRow) {
+		k := key{r.RunID, r.DatasetID}
+		tags[k] = append(tags[k], experiment.Tag{Key: r.Key, Value: r.Value})
+	})
+	if err != nil {
+		return err
+	}
+	datasets := map[string]experiment.Dataset{}
+	err = each(db.Where("id IN (?)", db.Model(&runDatasetRow{}).Select("dataset_id").Where("run_id IN ?", runIDs)), func(r datasetRow) {
+		datasets[r.ID] = experiment.Dataset{
+			Name: r.Name, Digest: r.Digest, SourceType: r.SourceType, Source: r.Source, Schema: r.Schema, Profile: r.Profile,
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return each(db.Where("run_id IN ?", runIDs).Order("run_id, dataset_id"), func(r runDatasetRow) {
+		run := byID[r.RunID]
+		run.DatasetInputs = append(run.DatasetInputs, experiment.DatasetInput{Dataset: datasets[r.DatasetID], Tags: tags[key{r.RunID, r.DatasetID}]})
+	})
+}
+
+// datasetCondition is the SQL of a comparison with a dataset that a run used.
+func (s *Store) datasetCondition(c filter.Comparison) (string, []any) {
+	if c.Key == "context" {
+		sql, args := s.compare("f.value", c)
+		return "EXISTS (SELECT 1 FROM run_dataset_tags f WHERE f.run_id = runs.id AND f.key = ? AND " + sql + ")",
+			append([]any{experiment.TagDataContext}, args...)
+	}
+	sql, args := s.compare(map[string]string{"name": "d.name", "digest": "d.digest"}[c.Key], c)
+	return "EXISTS (SELECT 1 FROM run_datasets f JOIN datasets d ON d.id = f.dataset_id WHERE f.run_id = runs.id AND " + sql + ")", args
+}
