@@ -272,6 +272,19 @@ func sources(s *suite) {
 		require.Error(s, err, bad)
 	}
 	require.Empty(s, s.stagesOf(name), "nothing was stored")
+	prompt := s.modelName()
+	tags := []experiment.Tag{{Key: "mlflow.prompt.is_prompt", Value: "true"}, {Key: "mlflow.prompt.text", Value: "hello"}}
+	_, err := s.Models.CreateModel(s.ctx, prompt, "", tags[:1])
+	require.NoError(s, err)
+	_, err = s.Models.CreateVersion(s.ctx, registry.NewVersion{Name: prompt, Source: "dummy-source", Tags: tags})
+	require.NoError(s, err)
+	found, err := s.Models.SearchModels(s.ctx, experiment.Search{Filter: "name = '" + prompt + "'"})
+	require.NoError(s, err)
+	require.Empty(s, found.Items, "prompts are found only if they are asked for")
+	found, err = s.Models.SearchModels(s.ctx, experiment.Search{Filter: "name = '" + prompt + "' AND tags.`mlflow.prompt.is_prompt` = 'true'"})
+	require.NoError(s, err)
+	require.Len(s, found.Items, 1)
+
 	v, err := s.Models.CreateVersion(s.ctx, registry.NewVersion{Name: name, Source: run.ArtifactURI + "/model", RunID: run.ID})
 	require.NoError(s, err)
 	require.Equal(s, run.ID, v.RunID)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,7 +24,7 @@ func (s *Store) CreateVersion(ctx context.Context, v registry.NewVersion) (*regi
 	if err := registry.CheckName(v.Name); err != nil {
 		return nil, err
 	}
-	source, err := registry.ParseSource(v.Source)
+	source, err := parseSource(v)
 	if err != nil {
 		return nil, err
 	}
@@ -41,6 +42,17 @@ func (s *Store) CreateVersion(ctx context.Context, v registry.NewVersion) (*regi
 		return nil, err
 	}
 	return s.loadVersion(ctx, row)
+}
+
+// promptSource is what MLflow's client names as the source of a prompt, whose text is in a tag.
+const promptSource = "dummy-source"
+
+// parseSource checks the source. That of a prompt names nothing; any other is checked whatever the tags say. Codes: Invalid.
+func parseSource(v registry.NewVersion) (registry.Source, error) {
+	if v.Source == promptSource && slices.Contains(v.Tags, experiment.Tag{Key: promptTag, Value: "true"}) {
+		return registry.Source{URI: v.Source}, nil
+	}
+	return registry.ParseSource(v.Source)
 }
 
 func (s *Store) createVersion(ctx context.Context, v registry.NewVersion, source registry.Source) (versionRow, error) {
