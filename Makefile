@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 GO      := CGO_ENABLED=0 go
+PYTHON  := .cache/venv/bin/python
 TOOLS   := $(CURDIR)/.cache/bin
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X tasador/pkg/observability.version=$(VERSION)
@@ -45,7 +46,12 @@ prepare: ## install what the tests and parity checks need beside Go
 .PHONY: parity
 parity: build prepare ## compare tasador train with the reference: make parity CSV=FILE [AS_OF=DATE]
 	@test -n '$(CSV)' || { echo 'say which file: make parity CSV=FILE'; exit 2; }
-	scripts/parity/parity.sh '$(CSV)' '$(or $(AS_OF),2026-01-01)'
+	$(PYTHON) scripts/parity/parity.py '$(CSV)' --as-of '$(or $(AS_OF),2026-01-01)'
+
+.PHONY: verify
+verify: build prepare ## the long checks: hundreds of hostile files against the reference, and our clients against a stock MLflow server
+	$(PYTHON) scripts/parity/many.py $(or $(FILES),300)
+	$(GO) test -tags verify ./roles/tracking
 
 .PHONY: parity-dag
 parity-dag: build prepare ## compare the tables and metrics of a DAG run with the reference; CSV=FILE feeds that file
@@ -53,7 +59,7 @@ parity-dag: build prepare ## compare the tables and metrics of a DAG run with th
 
 .PHONY: golden
 golden: prepare ## make the golden inputs and let the reference compute their results anew
-	.cache/venv/bin/python scripts/golden/golden.py
+	$(PYTHON) scripts/golden/generate.py
 
 .PHONY: bench-train
 bench-train: build prepare ## time tasador train against the reference on ROWS generated rows
