@@ -65,7 +65,7 @@ func (t *dagsTrigger) Run(ctx context.Context, io IO) error {
 func readConf(text string) (json.RawMessage, error) {
 	from := "--conf"
 	if name, isFile := strings.CutPrefix(text, "@"); isFile {
-		b, err := os.ReadFile(name) //nolint:gosec // the user names it
+		b, err := os.ReadFile(name)
 		if err != nil {
 			return nil, apperror.Wrap(apperror.Invalid, err, "cannot read the file that --conf names")
 		}

@@ -86,11 +86,7 @@ const (
 
 // Finished reports whether the state is final.
 func (s TaskState) Finished() bool {
-	switch s {
-	case StateSuccess, StateFailed, StateSkipped, StateUpstreamFailed:
-		return true
-	}
-	return false
+	return s == StateSuccess || s == StateFailed || s == StateSkipped || s == StateUpstreamFailed
 }
 
 // RunType says what started a DAG run.

@@ -59,6 +59,7 @@ func (p *Plan) Next(have map[string]Instance, paused bool, now time.Time) Decisi
 			} else if d.RetryAt.IsZero() || at.Before(d.RetryAt) {
 				d.RetryAt = at
 			}
+		default: // under way or finished: not ours to move
 		}
 		if move.To != move.From {
 			d.Moves = append(d.Moves, move)
@@ -85,6 +86,7 @@ func (p *Plan) judge(t Task, have map[string]Instance, state map[string]TaskStat
 			skipped++
 		case StateFailed, StateUpstreamFailed:
 			failed++
+		default: // not finished
 		}
 	}
 	return t.rule().apply(len(t.Upstream), success, skipped, failed, ready), ""

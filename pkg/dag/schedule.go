@@ -41,7 +41,7 @@ type Schedule struct {
 // start is the first day, as 2025-05-01 or a full RFC 3339 time. Codes: Invalid.
 func ParseSchedule(expression, start string, catchup bool) (*Schedule, error) {
 	if expression == "" || expression == "none" {
-		return nil, nil
+		return nil, nil //nolint:nilnil // the nil Schedule is one that is never due
 	}
 	if strings.HasPrefix(expression, "@every") || strings.Contains(expression, "TZ=") {
 		return nil, apperror.New(apperror.Invalid, "the schedule %q is not supported; use a cron expression of five fields in UTC, @daily and the like, or none", expression)

@@ -47,7 +47,7 @@ func killedPlan(dir string) (*dag.Plan, error) {
 	}
 	block := func(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
 		if tc.Try == 1 {
-			fmt.Println("blocking")
+			fmt.Fprintln(os.Stdout, "blocking")
 			select {}
 		}
 		return note(ctx, tc)
@@ -102,7 +102,7 @@ func child(dir string) error {
 
 func startChild(t *testing.T, dir string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0]) //nolint:gosec // this test itself
+	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childDir+"="+dir)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

@@ -222,13 +222,13 @@ func TestAFailedTaskCanBeCleared(t *testing.T) {
 	s := start(t, settings(t, t.TempDir()))
 	s.trigger(t, `{"dag_run_id": "a", "conf": {"fail": true}}`)
 	s.await(t, "a", "failed")
-	clear := "/api/v2/dags/small/clearTaskInstances"
+	address := "/api/v2/dags/small/clearTaskInstances"
 	// Nothing changes unless dry_run is false.
-	status, dry := s.call(t, http.MethodPost, clear, `{"dag_run_id": "a"}`)
+	status, dry := s.call(t, http.MethodPost, address, `{"dag_run_id": "a"}`)
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, []any{"broken", "last"}, texts(dry["task_instances"], "task_id"))
 	require.Equal(t, "failed", s.get(t, runs+"/a")["state"])
-	status, _ = s.call(t, http.MethodPost, clear, `{"dag_run_id": "a", "dry_run": false, "task_ids": ["broken"], "include_downstream": true}`)
+	status, _ = s.call(t, http.MethodPost, address, `{"dag_run_id": "a", "dry_run": false, "task_ids": ["broken"], "include_downstream": true}`)
 	require.Equal(t, http.StatusOK, status)
 	require.Eventually(t, func() bool {
 		return s.get(t, runs+"/a/taskInstances/broken")["try_number"] == 2.0 && s.get(t, runs+"/a")["state"] == "failed"
