@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import tempfile
+import warnings
 
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden")]
 import hostile  # noqa: E402
@@ -72,6 +73,7 @@ def main():
     ap.add_argument("--reference", default="scripts/reference.py")
     ap.add_argument("--keep")
     args = ap.parse_args()
+    warnings.filterwarnings("ignore")  # of columns that are empty, and the like
     reference = parity.load_reference(args.reference)
     counts, largest = {}, 0.0
     with tempfile.TemporaryDirectory() as folder:
