@@ -3,6 +3,7 @@ package pricemodel
 import (
 	"cmp"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +20,8 @@ import (
 // loggedName is the name of the logged model.
 const loggedName = "model"
 
-// register logs the model with its files and makes it a version of the registered model.
+// register logs the model with its files and makes it a version of the registered model. As with runs (see openRun), a try that was
+// paused takes back what it made too late.
 func (d Deps) register(ctx context.Context, tc *dag.TaskContext, run *experiment.Run, m *model.Model) (*registry.Version, error) {
 	logged, err := d.openLogged(ctx, tc, run)
 	if err != nil {
@@ -43,24 +45,27 @@ func (d Deps) register(ctx context.Context, tc *dag.TaskContext, run *experiment
 	}
 	made, err := d.tracking.CreateVersion(ctx, registry.NewVersion{
 		Name: Model, Source: "models:/" + logged.ID, RunID: run.ID, ModelID: logged.ID,
-		Tags: []experiment.Tag{{Key: tagDAGRunID, Value: tc.Run.ID}},
+		Tags: []experiment.Tag{{Key: tagDAGRunID, Value: tc.Run.ID}, fenceTag(tc)},
 	})
 	if err != nil {
 		return nil, err
 	}
-	first, found, err := d.findVersion(ctx, tc, run.ID)
+	if err := d.data.Hold(ctx, claimOf(tc)); err != nil {
+		return nil, errors.Join(err, d.tracking.DeleteVersion(ctx, Model, made.Version))
+	}
+	version, found, err := d.findVersion(ctx, tc, run.ID)
 	if err != nil {
 		return nil, err
 	}
 	if !found {
-		first = made
+		version = made
 	}
-	tc.Log.InfoContext(ctx, "model registered", "name", Model, "version", first.Version)
-	return first, nil
+	tc.Log.InfoContext(ctx, "model registered", "name", Model, "version", version.Version)
+	return version, nil
 }
 
-// findVersion returns the first version of the registered model that the run made, if there is one. Should there be several, because
-// a try was paused at the wrong moment, the others are archived.
+// findVersion returns the version of the registered model that the run made, if there is one: that of the newest try, should there be
+// several. It archives the others.
 func (d Deps) findVersion(ctx context.Context, tc *dag.TaskContext, runID string) (_ *registry.Version, found bool, err error) {
 	var versions []registry.Version
 	q := experiment.Search{Filter: "run_id = '" + runID + "'"}
@@ -79,10 +84,15 @@ func (d Deps) findVersion(ctx context.Context, tc *dag.TaskContext, runID string
 	if len(versions) == 0 {
 		return nil, false, nil
 	}
-	slices.SortFunc(versions, func(a, b registry.Version) int { return cmp.Compare(number(a.Version), number(b.Version)) })
+	slices.SortFunc(versions, func(a, b registry.Version) int {
+		return cmp.Or(cmp.Compare(fenceOf(b.Tags), fenceOf(a.Tags)), cmp.Compare(number(a.Version), number(b.Version)))
+	})
 	for _, extra := range versions[1:] {
 		if extra.Stage == registry.Archived {
 			continue
+		}
+		if err := d.data.Hold(ctx, claimOf(tc)); err != nil {
+			return nil, false, err
 		}
 		tc.Log.WarnContext(ctx, "archiving a second version of the same DAG run", "version", extra.Version)
 		if _, err := d.tracking.TransitionStage(ctx, Model, extra.Version, registry.Archived, false); err != nil {
@@ -109,10 +119,13 @@ func (d Deps) openLogged(ctx context.Context, tc *dag.TaskContext, run *experime
 	if !found {
 		logged, err = d.tracking.CreateLoggedModel(ctx, experiment.NewLoggedModel{
 			ExperimentID: run.ExperimentID, Name: loggedName, SourceRunID: run.ID,
-			Tags: []experiment.Tag{{Key: tagDAGRunID, Value: tc.Run.ID}},
+			Tags: []experiment.Tag{{Key: tagDAGRunID, Value: tc.Run.ID}, fenceTag(tc)},
 		})
 		if err != nil {
 			return nil, err
+		}
+		if err := d.data.Hold(ctx, claimOf(tc)); err != nil {
+			return nil, errors.Join(err, d.tracking.DeleteLoggedModel(ctx, logged.ID))
 		}
 	}
 	named := slices.ContainsFunc(run.ModelOutputs, func(o experiment.ModelOutput) bool { return o.ModelID == logged.ID })
@@ -122,7 +135,7 @@ func (d Deps) openLogged(ctx context.Context, tc *dag.TaskContext, run *experime
 	return logged, d.tracking.LogOutputs(ctx, run.ID, []experiment.ModelOutput{{ModelID: logged.ID}})
 }
 
-// findLogged returns the run's logged model, if there is one that can be finished.
+// findLogged returns the run's logged model that the newest try made, if there is one that can be finished.
 func (d Deps) findLogged(ctx context.Context, tc *dag.TaskContext, run *experiment.Run) (_ *experiment.LoggedModel, found bool, err error) {
 	value, err := literal(tc.Run.ID)
 	if err != nil {
@@ -134,13 +147,14 @@ func (d Deps) findLogged(ctx context.Context, tc *dag.TaskContext, run *experime
 	if err != nil {
 		return nil, false, err
 	}
-	i := slices.IndexFunc(page.Items, func(m experiment.LoggedModel) bool {
-		return m.SourceRunID == run.ID && m.Status != experiment.ModelUploadFailed
+	models := slices.DeleteFunc(page.Items, func(m experiment.LoggedModel) bool {
+		return m.SourceRunID != run.ID || m.Status == experiment.ModelUploadFailed
 	})
-	if i < 0 {
+	if len(models) == 0 {
 		return nil, false, nil
 	}
-	return &page.Items[i], true, nil
+	newest := slices.MaxFunc(models, func(a, b experiment.LoggedModel) int { return cmp.Compare(fenceOf(a.Tags), fenceOf(b.Tags)) })
+	return &newest, true, nil
 }
 
 // upload writes the model's folder and sends its files. The same model gives the same files, so a retry replaces what is there.

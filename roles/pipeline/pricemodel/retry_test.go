@@ -30,14 +30,18 @@ type breaker struct {
 
 func newBreaker(t *testing.T, target string) (*breaker, string) {
 	t.Helper()
-	u, err := url.Parse(target)
-	require.NoError(t, err)
-	b := &breaker{forward: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(u)
-	}}}
+	b := &breaker{forward: forwardTo(t, target)}
 	server := httptest.NewServer(b)
 	t.Cleanup(server.Close)
 	return b, server.URL
+}
+
+// forwardTo passes every call on to the target.
+func forwardTo(t *testing.T, target string) http.Handler {
+	t.Helper()
+	u, err := url.Parse(target)
+	require.NoError(t, err)
+	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }}
 }
 
 func (b *breaker) set(call int, lose bool) {
@@ -80,6 +84,7 @@ func (b *breaker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestATaskThatFailedAtAnyCallGoesOnFromThere(t *testing.T) {
+	t.Parallel()
 	serverURI := serve(t, defaults(t), tracking.New)
 	line, uri := newBreaker(t, serverURI)
 	w := newWorldWith(t, generatedSource(t, "120"+strings.Repeat(",120", 99)), uri)

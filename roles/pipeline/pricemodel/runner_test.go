@@ -19,6 +19,8 @@ type runner struct {
 	plan  *dag.Plan
 	fence int64
 	runs  map[string]*dagRun
+
+	before func(taskID string) // called before each task, if it is set
 }
 
 type dagRun struct {
@@ -63,6 +65,9 @@ func (r *runner) trigger(t *testing.T, id, conf string) *dagRun {
 		for _, move := range next.Moves {
 			run.states[move.TaskID] = dag.Instance{State: move.To}
 			if move.To == dag.StateQueued {
+				if r.before != nil {
+					r.before(move.TaskID)
+				}
 				run.states[move.TaskID] = r.execute(t, run, move.TaskID)
 			}
 		}

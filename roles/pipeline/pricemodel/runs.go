@@ -3,9 +3,11 @@ package pricemodel
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,6 +30,7 @@ const (
 	tagDAGRunID      = "dag_run_id"
 	tagExecutionDate = "execution_date"
 	tagAsOf          = "as_of"
+	tagFence         = "tasador.fence" // of the try that made it
 )
 
 // experimentID returns the id of the experiment, which is made if it is missing.
@@ -53,8 +56,10 @@ func (d Deps) experimentID(ctx context.Context) (string, error) {
 	return e.ID, nil
 }
 
-// openRun returns the run of that name of the DAG run, which is made if it is missing. Should there be several, because a try was
-// paused at the wrong moment, the first one stays and the others are deleted.
+// openRun returns the run of that name of the DAG run, which is made if it is missing.
+//
+// Tracking knows no fences, so a try that was paused between its look and its call may make a second one after another try has taken
+// over. Then the one of the newest try stays: that try deletes the others when it sees them, and the paused one deletes its own.
 func (d Deps) openRun(ctx context.Context, tc *dag.TaskContext, name string) (*experiment.Run, error) {
 	experimentID, err := d.experimentID(ctx)
 	if err != nil {
@@ -67,13 +72,16 @@ func (d Deps) openRun(ctx context.Context, tc *dag.TaskContext, name string) (*e
 	if err := d.data.Hold(ctx, claimOf(tc)); err != nil {
 		return nil, err
 	}
-	tags, err := d.runTags(tc.Run)
+	tags, err := d.runTags(tc)
 	if err != nil {
 		return nil, err
 	}
 	made, err := d.tracking.CreateRun(ctx, experiment.NewRun{ExperimentID: experimentID, Name: name, UserID: d.schedule.Owner, Tags: tags})
 	if err != nil {
 		return nil, err
+	}
+	if err := d.data.Hold(ctx, claimOf(tc)); err != nil {
+		return nil, errors.Join(err, d.tracking.DeleteRun(ctx, made.ID))
 	}
 	run, found, err = d.findRun(ctx, tc, experimentID, name)
 	if err != nil || found {
@@ -82,18 +90,35 @@ func (d Deps) openRun(ctx context.Context, tc *dag.TaskContext, name string) (*e
 	return made, nil
 }
 
-func (d Deps) runTags(run dag.Run) ([]experiment.Tag, error) {
+func (d Deps) runTags(tc *dag.TaskContext) ([]experiment.Tag, error) {
+	run := tc.Run
 	asOf, err := asOfOf(run)
 	if err != nil {
 		return nil, err
 	}
 	return []experiment.Tag{
-		{Key: tagDAGRunID, Value: run.ID}, {Key: tagExecutionDate, Value: isoformat(run.LogicalDate)}, {Key: tagAsOf, Value: isoformat(asOf)},
+		{Key: tagDAGRunID, Value: run.ID}, {Key: tagExecutionDate, Value: isoformat(run.LogicalDate)}, {Key: tagAsOf, Value: isoformat(asOf)}, fenceTag(tc),
 		{Key: experiment.TagSourceName, Value: ID}, {Key: experiment.TagSourceType, Value: "JOB"}, {Key: experiment.TagUser, Value: d.schedule.Owner},
 	}, nil
 }
 
-// findRun returns the DAG run's first run of that name, if there is one, and deletes what else there is of it.
+func fenceTag(tc *dag.TaskContext) experiment.Tag {
+	return experiment.Tag{Key: tagFence, Value: strconv.FormatInt(tc.Fence, 10)}
+}
+
+// fenceOf reads the fence tag; what has none is older than all.
+func fenceOf(tags []experiment.Tag) int64 {
+	for _, t := range tags {
+		if t.Key == tagFence {
+			if n, err := strconv.ParseInt(t.Value, 10, 64); err == nil {
+				return n
+			}
+		}
+	}
+	return -1
+}
+
+// findRun returns the DAG run's run of that name, if there is one: that of the newest try, should there be several. It deletes the others.
 func (d Deps) findRun(ctx context.Context, tc *dag.TaskContext, experimentID, name string) (_ *experiment.Run, found bool, err error) {
 	value, err := literal(tc.Run.ID)
 	if err != nil {
@@ -110,9 +135,12 @@ func (d Deps) findRun(ctx context.Context, tc *dag.TaskContext, experimentID, na
 		return nil, false, err
 	}
 	slices.SortFunc(runs, func(a, b experiment.Run) int {
-		return cmp.Or(cmp.Compare(a.StartTime, b.StartTime), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(fenceOf(b.Tags), fenceOf(a.Tags)), cmp.Compare(a.StartTime, b.StartTime), cmp.Compare(a.ID, b.ID))
 	})
 	for _, extra := range runs[1:] {
+		if err := d.data.Hold(ctx, claimOf(tc)); err != nil {
+			return nil, false, err
+		}
 		tc.Log.WarnContext(ctx, "deleting a second run of the same DAG run", "run", extra.ID, "name", name)
 		if err := d.tracking.DeleteRun(ctx, extra.ID); err != nil {
 			return nil, false, err

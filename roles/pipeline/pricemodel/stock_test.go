@@ -62,6 +62,7 @@ func TestAStockMLflowServerStandsInForTracking(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs the Python packages")
 	}
+	t.Parallel()
 	uri := startMLflow(t)
 	w := newWorldWith(t, generatedSource(t, "400,0"), uri)
 	const conf = `{"as_of": "2026-01-01"}`

@@ -82,7 +82,7 @@ func (d Deps) trainInto(ctx context.Context, tc *dag.TaskContext, run *experimen
 	var result outcome
 	if registered {
 		tc.Log.InfoContext(ctx, "an earlier try has registered the model", "version", version.Version)
-		result, err = outcomeOf(run)
+		result, err = d.recorded(ctx, run.ID)
 	} else {
 		version, result, err = d.fit(ctx, tc, run)
 	}
@@ -142,14 +142,21 @@ func resultBatch(run *experiment.Run, r training.Result) experiment.Batch {
 		metrics = append(metrics, experiment.Metric{Key: metricValRMSE + experiment.FormatFloat(v.Alpha), Value: v.RMSE})
 	}
 	metrics = append(metrics, experiment.Metric{Key: metricBestValRMSE, Value: r.BestValRMSE}, experiment.Metric{Key: metricTestRMSE, Value: r.TestRMSE})
+	for i := range metrics {
+		metrics[i].Timestamp = run.StartTime // so that a retry adds no points
+	}
 	return experiment.Batch{
-		Metrics: missingMetrics(run, metrics, time.Now()),
+		Metrics: metrics,
 		Params:  []experiment.Param{{Key: paramBestAlpha, Value: experiment.FormatFloat(r.BestAlpha)}},
 	}
 }
 
-// outcomeOf reads back what an earlier try recorded before it registered the model.
-func outcomeOf(run *experiment.Run) (outcome, error) {
+// recorded reads back what an earlier try recorded before it registered the model.
+func (d Deps) recorded(ctx context.Context, runID string) (outcome, error) {
+	run, err := d.tracking.Run(ctx, runID)
+	if err != nil {
+		return outcome{}, err
+	}
 	o := outcome{bestAlpha: math.NaN()}
 	for _, p := range run.Params {
 		if p.Key == paramBestAlpha {
