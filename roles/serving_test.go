@@ -177,7 +177,8 @@ func TestPredict(t *testing.T) {
 	t.Run("the history shows every DAG run, newest first", func(t *testing.T) {
 		status, body := get(t, s.serving("/"))
 		require.Equal(t, http.StatusOK, status)
-		body = body[strings.Index(body, `<table class="history">`):]
+		_, body, found := strings.Cut(body, `<table class="history">`)
+		require.True(t, found)
 		last := -1
 		for _, part := range []string{
 			"Dag_Run_ID", "Decision", "Decision Reason", "Model name (if trained)", "Model Version (if promoted)", "Current RMSE", "Previous RMSE", "Promoted",

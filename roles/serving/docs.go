@@ -90,7 +90,7 @@ func fieldsOf(s *huma.Schema, schemas huma.Registry) []schemaField {
 	s = resolved(s, schemas)
 	var out []schemaField
 	for name, p := range s.Properties {
-		out = append(out, schemaField{Name: name, Type: typeOf(p, schemas), Doc: p.Description, Required: slices.Contains(s.Required, name)})
+		out = append(out, schemaField{Name: name, Type: typeOf(p), Doc: p.Description, Required: slices.Contains(s.Required, name)})
 	}
 	slices.SortFunc(out, func(a, b schemaField) int {
 		if a.Required != b.Required {
@@ -108,18 +108,18 @@ func resolved(s *huma.Schema, schemas huma.Registry) *huma.Schema {
 	return schemas.Map()[strings.TrimPrefix(s.Ref, "#/components/schemas/")]
 }
 
-func typeOf(s *huma.Schema, schemas huma.Registry) string {
+func typeOf(s *huma.Schema) string {
 	switch {
 	case s.OneOf != nil:
 		var names []string
 		for _, one := range s.OneOf {
 			if one.Type != "null" {
-				names = append(names, typeOf(one, schemas))
+				names = append(names, typeOf(one))
 			}
 		}
 		return strings.Join(names, " / ")
 	case s.Type == huma.TypeArray && s.Items != nil:
-		return "list of " + typeOf(s.Items, schemas)
+		return "list of " + typeOf(s.Items)
 	case s.Ref != "":
 		return strings.TrimPrefix(s.Ref, "#/components/schemas/")
 	case s.Type == "":

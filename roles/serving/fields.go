@@ -9,14 +9,14 @@ import (
 type kind int
 
 const (
-	number      kind = iota
-	text             // of at most maxText characters
-	numberOrID       // a number, or a text that holds one
-	textOrID         // a text, or a whole number
-	zipCode          // a text, or a whole number of up to five digits
-	status           // one of the statuses
-	date             // a date, or a date with a time
-	instantKind      // as date; of the request, not of the listing
+	number     kind = iota
+	text            // of at most maxText characters
+	numberOrID      // a number, or a text that holds one
+	textOrID        // a text, or a whole number
+	zipCode         // a text, or a whole number of up to five digits
+	status          // one of the statuses
+	date            // a date, or a date with a time
+	instant         // as date; of the request, not of the listing
 )
 
 // maxText is how many characters a text may have.
@@ -61,7 +61,7 @@ func fields() []field {
 		{Name: property.ZipCode, Kind: zipCode, Label: "Zip code", Doc: "Postal code; as a number it is filled up to five digits. Stored, not used.", Example: "38571"},
 		{Name: property.HouseSize, Kind: number, Required: true, Max: maxSquare, Label: "House size (sq ft)", Doc: "Living space in square feet.", Example: 2056},
 		{Name: property.PrevSoldDate, Kind: date, Label: "Previously sold", Doc: "Date of the last sale, YYYY-MM-DD; without one the house counts as never sold.", Example: "2021-12-01"},
-		{Name: asOfField, Kind: instantKind, Label: "As of", Doc: "Instant that the days since the last sale are counted to, YYYY-MM-DD or with a time; without it, now.", Example: "2026-01-01T00:00:00Z"},
+		{Name: asOfField, Kind: instant, Label: "As of", Doc: "Instant that the days since the last sale are counted to, YYYY-MM-DD or with a time; without it, now.", Example: "2026-01-01T00:00:00Z"},
 	}
 }
 

@@ -2,7 +2,6 @@ package serving
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -97,10 +96,10 @@ func (r *role) form(valueOf func(field) string, problems []fieldError) []formFie
 	var out []formField
 	for _, f := range fields() {
 		shown := formField{field: f, Value: valueOf(f), Numeric: f.Kind == number || f.Kind == numberOrID}
-		switch f.Kind {
-		case status:
+		if f.Kind == status {
 			shown.Options = r.statusOptions(shown.Value)
-		case instantKind:
+		}
+		if f.Kind == instant {
 			shown.Placeholder = "now"
 		}
 		for i := range problems {
@@ -156,30 +155,10 @@ func (r *role) appraisePage(c echo.Context, status int, p appraisePage) error {
 }
 
 func (r *role) page(c echo.Context, title, note string, body any) web.Page {
-	return web.Page{
-		Title: title, Note: note, Role: config.RoleServing, Version: r.build.Version, Body: body,
-		Links: []web.Link{
-			{Label: "Appraise", Href: "/", Current: c.Path() == "/"},
-			{Label: "DAGs", Href: publicAddress(c, r.cfg.Pipeline.Listen)},
-			{Label: "Experiments", Href: r.cfg.Tracking.URI},
-			{Label: "API", Href: "/docs", Current: c.Path() == "/docs"},
-		},
-	}
-}
-
-// publicAddress is where the reader's browser finds a server that listens on addr: on all addresses means on the one it asked.
-func publicAddress(c echo.Context, addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return "http://" + addr
-	}
-	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
-		host = c.Request().Host
-		if h, _, err := net.SplitHostPort(host); err == nil {
-			host = h
-		}
-	}
-	return "http://" + net.JoinHostPort(host, port)
+	links := httpserver.ServerLinks(c.Request(), r.cfg, "")
+	links[0].Href, links[0].Current = "/", c.Path() == "/"
+	links = append(links, web.Link{Label: "API", Href: "/docs", Current: c.Path() == "/docs"})
+	return web.Page{Title: title, Note: note, Role: config.RoleServing, Version: r.build.Version, Links: links, Body: body}
 }
 
 // wantsPage reports whether a browser asks for a page: those name HTML first, programs name JSON or anything.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"tasador/pkg/apperror"
 	"tasador/pkg/config"
 	"tasador/pkg/httpserver"
 	"tasador/pkg/inference"
@@ -50,6 +51,9 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 	stage, err := registry.ParseStage(cfg.Serving.Stage)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Serving.Follow <= 0 {
+		return nil, apperror.New(apperror.Invalid, "--serving.follow=%s is not a time to wait; use 2s or less", cfg.Serving.Follow)
 	}
 	site, err := web.New()
 	if err != nil {
