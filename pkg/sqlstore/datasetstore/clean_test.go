@@ -135,6 +135,19 @@ func TestCleanTablesBelongToTheirDAGRun(t *testing.T) {
 	require.EqualError(t, err, "the clean tables hold the rows of DAG run manual__2 by now; run the task preprocess_data of this DAG run again")
 }
 
+func TestBothMayBeOneDatabase(t *testing.T) {
+	f := openFiles(t, "all.db", "all.db")
+	f.collect(t, "manual__1", listings(40_000)) // more than one chunk, so that reading and writing meet
+	f.made(t, "manual__1")
+	_, rows := f.part(t, "manual__1", dataset.Train)
+	require.Len(t, rows, 24_000)
+	require.NoError(t, f.Ready(t.Context()))
+	require.NoError(t, f.Reset(t.Context(), claim("manual__2", "reset_data")))
+	var left int
+	f.look(t, "all.db", "SELECT (SELECT count(*) FROM realtor_raw) + (SELECT count(*) FROM train) + (SELECT count(*) FROM train_clean)", &left)
+	require.Zero(t, left)
+}
+
 func TestResetEmptiesEverything(t *testing.T) {
 	f := open(t)
 	require.NoError(t, f.Reset(t.Context(), claim("manual__0", "reset_data")), "nothing is there yet")

@@ -29,10 +29,15 @@ type fixture struct {
 
 func open(t testing.TB) *fixture {
 	t.Helper()
+	return openFiles(t, "raw.db", "clean.db")
+}
+
+func openFiles(t testing.TB, raw, clean string) *fixture {
+	t.Helper()
 	folder := t.TempDir()
 	store, err := datasetstore.Open(t.Context(), datasetstore.Options{
-		RawURL:   "sqlite:" + filepath.Join(folder, "raw.db"),
-		CleanURL: "sqlite:" + filepath.Join(folder, "clean.db"),
+		RawURL:   "sqlite:" + filepath.Join(folder, raw),
+		CleanURL: "sqlite:" + filepath.Join(folder, clean),
 		SpillDir: filepath.Join(folder, "spill"),
 	}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
