@@ -80,9 +80,13 @@ func (t *Train) read(ctx context.Context, asOf time.Time, progress io.Writer) (t
 	if info.IsDir() {
 		return nil, apperror.New(apperror.Invalid, "%s is a folder; give the path of a CSV file of listings with --csv", t.CSV)
 	}
-	bar := newBar(progress, info.Size(), "reading", progressbar.OptionShowBytes(true))
+	size := info.Size()
+	if !info.Mode().IsRegular() { // a pipe does not tell
+		size = unknownSize
+	}
+	bar := newBar(progress, size, "reading", progressbar.OptionShowBytes(true))
 	defer endBar(bar, progress)
-	table, err = readTable(ctx, io.TeeReader(file, bar), asOf)
+	table, err = readTable(ctx, countingReader{file, bar}, asOf)
 	if err != nil {
 		return nil, inFile(t.CSV, err)
 	}
@@ -143,6 +147,22 @@ const (
 	barWidth = 30
 	barEvery = 100 * time.Millisecond
 )
+
+// unknownSize makes a bar count without an end.
+const unknownSize = -1
+
+// countingReader tells a bar what was read.
+type countingReader struct {
+	source io.Reader
+	bar    *progressbar.ProgressBar
+}
+
+// Read implements io.Reader.
+func (c countingReader) Read(p []byte) (int, error) {
+	n, err := c.source.Read(p)
+	_ = c.bar.Add(n) // it refuses more than it expected, as when the file grows
+	return n, err
+}
 
 // endBar ends the line that the bar stands on.
 func endBar(bar *progressbar.ProgressBar, w io.Writer) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -249,4 +250,15 @@ func TestTrainStopsWhenItsContextEnds(t *testing.T) {
 	command := cli.Train{CSV: writeCSV(t, rowsOf(1000)), AsOf: "2026-01-01"}
 	require.ErrorIs(t, command.Run(ctx, cli.IO{Out: &out, Err: &progress}), context.Canceled)
 	require.Empty(t, out.String())
+}
+
+func TestTrainReadsAPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	written := make(chan error, 1)
+	go func() { written <- os.WriteFile(path, []byte(rowsOf(5000)), 0o600) }()
+	out, err := train(t, path, "2026-01-01")
+	require.NoError(t, err)
+	require.NoError(t, <-written)
+	require.Contains(t, string(out), `"rows": 5000`)
 }
