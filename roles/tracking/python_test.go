@@ -55,7 +55,7 @@ func TestPythonClient(t *testing.T) {
 		return v
 	}
 	require.Equal(t, "Realtor_Price_Experiment", value("SELECT name FROM experiments WHERE id = ?", made.ExperimentID))
-	require.Equal(t, "4", value("SELECT count(*) FROM runs WHERE experiment_id = ? AND status = 'FINISHED' AND end_time >= start_time", made.ExperimentID))
+	require.Equal(t, "5", value("SELECT count(*) FROM runs WHERE experiment_id = ? AND status = 'FINISHED' AND end_time >= start_time", made.ExperimentID))
 	require.Equal(t, "deleted", value("SELECT lifecycle_stage FROM runs WHERE id = ?", made.Runs["worse"]))
 	require.Equal(t, "500", value("SELECT count(*) FROM metrics WHERE run_id = ? AND key = 'loss'", made.Runs["better"]))
 	require.Equal(t, "499", value("SELECT step FROM latest_metrics WHERE run_id = ? AND key = 'loss'", made.Runs["better"]))

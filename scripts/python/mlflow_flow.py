@@ -137,6 +137,21 @@ def artifacts(client, run_id):
     check(mlflow.artifacts.load_text(f"runs:/{run_id}/notes/añb.txt") == "línea uno\n", "text artifact")
 
 
+def autolog():
+    """Lets MLflow log by itself what a fit did: params, metrics, the model and the data."""
+    mlflow.sklearn.autolog(silent=True)
+    with mlflow.start_run(run_name="autolog") as run:
+        fit(0.5)
+    mlflow.sklearn.autolog(disable=True, silent=True)
+    logged = mlflow.get_run(run.info.run_id)
+    check(logged.data.params["alpha"] == "0.5", f"params: {logged.data.params}")
+    check("training_r2_score" in logged.data.metrics, f"metrics: {logged.data.metrics}")
+    check(len(logged.inputs.dataset_inputs) == 1, "the training data is recorded")
+    check(len(logged.outputs.model_outputs) == 1, "the model is recorded")
+    found = mlflow.search_runs(filter_string="datasets.context = 'train'", output_format="list")
+    check([r.info.run_id for r in found] == [run.info.run_id], "runs by the data that they used")
+
+
 def main():
     mlflow.set_tracking_uri(sys.argv[1])
     client = MlflowClient()
@@ -145,6 +160,7 @@ def main():
     predictions, x = register(client, runs["better"])
     load(predictions, x)
     artifacts(client, runs["better"])
+    autolog()
     client.delete_run(runs["worse"])
     check(client.get_run(runs["worse"]).info.lifecycle_stage == "deleted", "a deleted run stays readable")
     print(json.dumps({"experiment_id": experiment_id, "runs": runs, "mlflow": mlflow.__version__}))
