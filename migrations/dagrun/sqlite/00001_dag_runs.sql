@@ -79,12 +79,13 @@ CREATE TABLE xcom (
     PRIMARY KEY (instance_key, xcom_key)
 );
 
--- The one sequence that fences are drawn from.
+-- The one sequence that fences are drawn from. It begins at the clock (milliseconds), above all fences of a database that was in this
+-- one's place before: the databases of listings remember those.
 CREATE TABLE fence (
     id    INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
     value BIGINT  NOT NULL
 );
-INSERT INTO fence (id, value) VALUES (1, 0);
+INSERT INTO fence (id, value) VALUES (1, CAST(strftime('%s', 'now') AS INTEGER) * 1000);
 
 -- +goose Down
 DROP TABLE fence;
