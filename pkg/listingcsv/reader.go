@@ -8,6 +8,7 @@ package listingcsv
 
 import (
 	"context"
+	"errors"
 	"io"
 	"runtime"
 	"slices"
@@ -59,7 +60,7 @@ func NewReader(r io.Reader, opt Options) (*Reader, error) {
 	opt = opt.withDefaults()
 	c := &cutter{source: r, blockSize: opt.BlockSize, maxRecord: opt.MaxRecord}
 	block, err := c.next(nil)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil, apperror.New(apperror.Invalid, "the file is empty: its first line must name the columns")
 	}
 	if err != nil {
@@ -164,7 +165,7 @@ func feed[B Batch](ctx context.Context, rd *Reader, newBatch func() B, free, wor
 		t.block = first
 		if first == nil {
 			block, err := rd.cutter.next(t.buffer)
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			if err != nil {
