@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/artifact"
@@ -52,13 +53,32 @@ func (c *Client) PutArtifact(ctx context.Context, artifactURI, name string, r io
 	})
 }
 
+// lent is a reader that the transport may read until it calls Close, which can be after the answer is there.
+type lent struct {
+	io.Reader
+	once     sync.Once
+	returned chan struct{}
+}
+
+func (l *lent) Close() error {
+	l.once.Do(func() { close(l.returned) })
+	return nil
+}
+
+// putOnce sends r. It returns only when the transport reads r no more, because a second try or the caller goes on with r.
 func (c *Client) putOnce(ctx context.Context, target *url.URL, name string, r io.Reader) error {
-	// The reader stays ours: the transport would close it, and a second try needs it.
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, target.String(), io.NopCloser(r))
+	body := &lent{Reader: r, returned: make(chan struct{})}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, target.String(), body)
 	if err != nil {
 		return fmt.Errorf("make an upload request: %w", err)
 	}
 	req.Header.Set("Content-Type", contentType(name))
+	err = c.upload(req)
+	<-body.returned
+	return err
+}
+
+func (c *Client) upload(req *http.Request) error {
 	answer, err := c.send(req)
 	if err != nil {
 		return err

@@ -22,12 +22,23 @@ type server struct {
 	cfg *config.Config
 }
 
-// start runs the role on a free port until the test ends.
-func start(t *testing.T) server {
+// newConfig names a database and a folder that go with the test.
+func newConfig(t *testing.T) *config.Config {
 	t.Helper()
 	cfg := &config.Config{DataDir: t.TempDir()}
 	cfg.Tracking.DB = "sqlite:" + filepath.Join(cfg.DataDir, "tracking.db")
 	cfg.Artifacts.URL = "file:" + filepath.Join(cfg.DataDir, "artifacts")
+	return cfg
+}
+
+// start runs the role on a free port until the test ends.
+func start(t *testing.T) server {
+	t.Helper()
+	return startWith(t, newConfig(t))
+}
+
+func startWith(t *testing.T, cfg *config.Config) server {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	service, err := tracking.New(t.Context(), cfg, ln, slog.New(slog.DiscardHandler))
