@@ -367,6 +367,22 @@ func TestThePageWithoutScript(t *testing.T) {
 		s.requireRecorded(t, 1)
 	})
 
+	t.Run("a form that is none is refused", func(t *testing.T) {
+		for name, c := range map[string]struct{ kind, body, says string }{
+			"escapes":   {"application/x-www-form-urlencoded", "bed=%zz", "cannot be read"},
+			"multipart": {"multipart/form-data; boundary=x", "garbage", "cannot be read"},
+			"too long":  {"application/x-www-form-urlencoded", "city=" + strings.Repeat("x", 10<<20), "larger than"},
+			"JSON":      {"application/json", example, "this field is required"},
+		} {
+			status, body := send(t, http.MethodPost, s.serving("/"), http.Header{"Content-Type": {c.kind}, "Accept": {"text/html"}}, c.body)
+			require.GreaterOrEqual(t, status, 400, name)
+			require.Less(t, status, 500, name)
+			require.Contains(t, body, c.says, name)
+			require.Contains(t, body, "<html", name)
+		}
+		s.requireRecorded(t, 1)
+	})
+
 	t.Run("in Spanish by address, by browser and as chosen before", func(t *testing.T) {
 		for name, ask := range map[string]func() (int, string){
 			"address": func() (int, string) { return get(t, s.serving("/?lang=es")) },

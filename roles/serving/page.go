@@ -1,6 +1,8 @@
 package serving
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -70,7 +72,10 @@ func (r *role) submitForm(c echo.Context) error {
 	typed, err := c.FormParams()
 	if err != nil {
 		r.metrics.outcome(outcomeInvalid)
-		return err
+		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+			return err
+		}
+		return apperror.Wrap(apperror.Invalid, err, "the form cannot be read; send it as a browser does")
 	}
 	req, problems := check(decodeForm(typed), r.modelStatuses(), now)
 	p := appraisePage{Fields: r.form(func(f field) string { return typed.Get(f.Name) }, problems)}
@@ -146,7 +151,9 @@ func (r *role) appraisePage(c echo.Context, status int, p appraisePage) error {
 		p.Missing = &fieldError{Format: "No version of %s can be served: %s", Args: []any{r.cfg.Serving.Model, apperror.MessageOf(problem)}}
 		p.Failed = ""
 	}
-	rows, more, err := history(c.Request().Context(), r.tracking, r.cfg.Serving.Model)
+	ctx, cancel := context.WithTimeout(c.Request().Context(), pageTimeout) // of its calls together
+	defer cancel()
+	rows, more, err := history(ctx, r.tracking, r.cfg.Serving.Model)
 	if err != nil {
 		p.HistoryProblem = apperror.MessageOf(err)
 	}
