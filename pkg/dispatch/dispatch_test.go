@@ -95,7 +95,7 @@ func (b *bench) awaitRun(t testing.TB, id string, want dag.RunState) dagrunstore
 		run, err = b.store.Run(t.Context(), "d", id)
 		require.NoError(t, err)
 		return run.State == want
-	}, 20*time.Second, 5*time.Millisecond, "run %s did not become %s", id, want)
+	}, time.Minute, 10*time.Millisecond, "run %s did not become %s", id, want)
 	return run
 }
 
@@ -494,11 +494,11 @@ func TestManyTasksRunOnceEach(t *testing.T) {
 		return dag.Done(), nil
 	}
 	tasks := []dag.Task{task("t0", count)}
-	for i := 1; i < 40; i++ {
+	for i := 1; i < 15; i++ {
 		tasks = append(tasks, task(fmt.Sprintf("t%d", i), count, fmt.Sprintf("t%d", (i-1)/2)))
 	}
 	b := start(t, options(t, dir, store(t, dir), plan(t, tasks...)))
 	b.trigger(t, "r")
 	b.awaitRun(t, "r", dag.RunSuccess)
-	require.EqualValues(t, 40, runs.Load())
+	require.EqualValues(t, 15, runs.Load())
 }
