@@ -96,6 +96,10 @@ func open(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Lo
 	if r.plan, err = dag.NewPlan(r.job.definition); err != nil {
 		return nil, err
 	}
+	landing, err := httpserver.LandingRoutes(cfg, config.RolePipeline, r.build.Version)
+	if err != nil {
+		return nil, err
+	}
 	registry := observability.NewRegistry(r.build)
 	r.engine, err = dispatch.Open(ctx, dispatch.Options{
 		Store: r.store, Lock: lock, Plans: []*dag.Plan{r.plan}, JobsFile: jobs, Log: log, MaxActive: r.maxActive, Observer: newMetrics(registry, r.store, log),
@@ -104,18 +108,19 @@ func open(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Lo
 		return nil, err
 	}
 	r.scheduler = dispatch.NewScheduler(r.store, r.plan, r.schedule, r.engine.Wake, log, nil)
-	group := r.services(cfg, ln, registry)
+	group := r.services(cfg, ln, registry, landing)
 	return lifecycle.Func(func(ctx context.Context, ready func()) error {
 		return errors.Join(group.Run(ctx, ready), closeAll(closers))
 	}), nil
 }
 
 // services start in this order and stop in the reverse one, so that nothing is triggered any more while the last tasks end.
-func (r *role) services(cfg *config.Config, ln net.Listener, registry *prometheus.Registry) lifecycle.Group {
+func (r *role) services(cfg *config.Config, ln net.Listener, registry *prometheus.Registry, landing []httpserver.Route) lifecycle.Group {
 	server := httpserver.New(httpserver.Options{
 		Role: config.RolePipeline, Listener: ln, Log: r.log, Metrics: registry, Build: r.build, AllowedHosts: cfg.HTTP.AllowedHosts, WriteError: writeError,
 		Checks: []httpserver.Check{{Name: "database", Probe: r.store.Ping}, {Name: "listings", Probe: r.job.ready}},
 	})
+	server.Register(landing...)
 	server.Register(r.routes()...)
 	return lifecycle.Group{Services: []lifecycle.Named{
 		{Name: "dispatch", Service: r.engine},

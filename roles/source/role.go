@@ -42,6 +42,10 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		return nil, err
 	}
 	build := observability.ReadBuild()
+	landing, err := httpserver.LandingRoutes(cfg, config.RoleSource, build.Version)
+	if err != nil {
+		return nil, err
+	}
 	registry := observability.NewRegistry(build)
 	r := &role{log: log, stock: stock, cursor: cursor}
 	r.register(registry)
@@ -54,6 +58,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		AllowedHosts: cfg.HTTP.AllowedHosts,
 		WriteError:   writeError,
 	})
+	server.Register(landing...)
 	server.Register(r.routes()...)
 	return server, nil
 }
