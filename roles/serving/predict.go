@@ -103,7 +103,7 @@ func (r *role) answer(ctx context.Context, req request, requestID string, now ti
 	})
 	if err != nil {
 		r.metrics.outcome(outcomeUnavailable)
-		r.log.ErrorContext(ctx, "a prediction was not recorded", "request_id", requestID, "error", err)
+		r.log.DebugContext(ctx, "a prediction was not recorded", "request_id", requestID, "error", err)
 		return Answer{}, err
 	}
 	r.metrics.outcome(outcomeOK)

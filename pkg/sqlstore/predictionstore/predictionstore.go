@@ -5,7 +5,9 @@ package predictionstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -36,10 +38,12 @@ type Record struct {
 
 // Store keeps predictions. It is safe for concurrent use.
 type Store struct {
-	db    *gorm.DB
-	queue chan *pending
-	stop  chan struct{}
-	done  chan struct{}
+	db     *gorm.DB
+	log    *slog.Logger
+	queue  chan *pending
+	stop   chan struct{}
+	done   chan struct{}
+	failed atomic.Bool // whether the last transaction failed
 }
 
 // pending is a record on its way; its outcome is sent once.
@@ -58,7 +62,7 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 		_ = sqlstore.Close(db) // the first error says more
 		return nil, err
 	}
-	s := &Store{db: db, queue: make(chan *pending, maxGroup), stop: make(chan struct{}), done: make(chan struct{})}
+	s := &Store{db: db, log: log, queue: make(chan *pending, maxGroup), stop: make(chan struct{}), done: make(chan struct{})}
 	go s.write()
 	return s, nil
 }
@@ -149,25 +153,45 @@ func (s *Store) commit(group []*pending) {
 	}
 	// One statement is one transaction.
 	err := s.db.WithContext(ctx).Create(&rows).Error
+	s.note(err)
 	for _, p := range group {
 		p.outcome <- err
 	}
 }
 
-// Ping reports whether predictions can be stored. Codes: Unavailable.
+// note logs when recording begins to fail and when it works again, and not each time.
+func (s *Store) note(err error) {
+	switch failedBefore := s.failed.Swap(err != nil); {
+	case err != nil && !failedBefore:
+		s.log.Error("predictions cannot be recorded", "error", err)
+	case err == nil && failedBefore:
+		s.log.Info("predictions are recorded again")
+	}
+}
+
+// errUndone undoes a transaction that was only tried.
+var errUndone = errors.New("undone")
+
+// Ping reports whether predictions can be stored. As long as all goes well it only takes the write lock; after a failure it stores
+// and removes a row, so that a full disk is told from one that has room again. Codes: Unavailable.
 func (s *Store) Ping(ctx context.Context) error {
-	pool, err := sqlstore.Pool(s.db)
+	err := sqlstore.InTx(ctx, s.db, func(tx *gorm.DB) error {
+		if !s.failed.Load() {
+			return errUndone
+		}
+		probe := rowOf(Record{})
+		if err := tx.Create(&probe).Error; err != nil {
+			return err
+		}
+		return tx.Delete(&probe).Error
+	})
+	if errors.Is(err, errUndone) {
+		return nil
+	}
 	if err != nil {
-		return err
+		return apperror.Wrap(apperror.Unavailable, err, "predictions cannot be recorded; check that the predictions database is writable and not full")
 	}
-	// Transactions of this database begin with the write lock, so a read-only one fails here.
-	tx, err := pool.BeginTx(ctx, nil)
-	if err == nil {
-		err = tx.Rollback()
-	}
-	if err != nil {
-		return apperror.Wrap(apperror.Unavailable, err, "the predictions database cannot be written")
-	}
+	s.note(nil)
 	return nil
 }
 

@@ -1,11 +1,13 @@
 package predictionstore_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -132,8 +134,45 @@ func TestADatabaseThatCannotBeWrittenSaysSo(t *testing.T) {
 	require.NoError(t, err)
 	err = s.Record(t.Context(), record("no table"))
 	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
+	err = s.Ping(t.Context())
+	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err), "after a failure the probe writes")
 	require.NoError(t, sqlstore.Close(db))
 	require.NoError(t, s.Close())
+}
+
+func TestAFullDatabaseIsReadyAgainOnceThereIsRoom(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "predictions.db")
+	var log bytes.Buffer
+	s, err := predictionstore.Open(t.Context(), "sqlite:"+file, slog.New(slog.NewTextHandler(&log, nil)))
+	require.NoError(t, err)
+	db, err := sqlstore.Open(t.Context(), "sqlite:"+file, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	pool, err := sqlstore.Pool(db)
+	require.NoError(t, err)
+	refuse := func(on bool) {
+		statement := "DROP TRIGGER full"
+		if on {
+			statement = "CREATE TRIGGER full BEFORE INSERT ON predictions BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+		}
+		_, err := pool.ExecContext(t.Context(), statement)
+		require.NoError(t, err)
+	}
+
+	refuse(true)
+	for range 3 {
+		require.Error(t, s.Record(t.Context(), record("full")))
+	}
+	require.Error(t, s.Ping(t.Context()))
+	refuse(false)
+	require.NoError(t, s.Ping(t.Context()))
+	n, err := s.Count(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, n, "the probe leaves nothing behind")
+	require.NoError(t, s.Record(t.Context(), record("room")))
+	require.NoError(t, sqlstore.Close(db))
+	require.NoError(t, s.Close())
+	require.Equal(t, 1, strings.Count(log.String(), "cannot be recorded"), "the log tells of the change, not of each failure")
+	require.Equal(t, 1, strings.Count(log.String(), "recorded again"))
 }
 
 func TestOpenNamesAWrongDatabase(t *testing.T) {
