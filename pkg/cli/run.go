@@ -77,7 +77,7 @@ func (p *configPrint) Run(io IO) error {
 		return err
 	}
 	p.SetDefaults(roles)
-	return p.Config.Print(io.Out)
+	return p.Print(io.Out)
 }
 
 // versionCmd shows the version.

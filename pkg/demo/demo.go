@@ -59,7 +59,7 @@ func Run(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
-	logFile, err := os.Create(filepath.Join(dir, "demo.log")) //nolint:gosec // below our own folder
+	logFile, err := os.Create(filepath.Join(dir, "demo.log"))
 	if err != nil {
 		return errors.Join(apperror.Wrap(apperror.Unavailable, err, "cannot write in %s", dir), cleanUp())
 	}

@@ -51,11 +51,12 @@ func (s *show) follow(ctx context.Context, i int, st step) error {
 				s.say("      %-22s %-8s %s", t.ID, t.StateName(), seconds(t))
 			}
 		}
-		switch {
-		case run.State == dag.RunFailed:
+		switch run.State {
+		case dag.RunFailed:
 			return s.failure(ctx, st, tasks)
-		case run.State == dag.RunSuccess:
+		case dag.RunSuccess:
 			return nil
+		default:
 		}
 		select {
 		case <-ctx.Done():
