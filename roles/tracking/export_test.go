@@ -1,0 +1,18 @@
+package tracking
+
+// Calls returns method and path of every call below /api/2.0/mlflow.
+func Calls() (calls [][2]string) {
+	for _, c := range (&api{}).calls() {
+		calls = append(calls, [2]string{c.method, c.path})
+	}
+	return calls
+}
+
+// Rights returns the right that each route needs, by method and path.
+func Rights() map[string]string {
+	rights := map[string]string{}
+	for _, r := range (&api{}).routes() {
+		rights[r.Method+" "+r.Path] = string(r.Right)
+	}
+	return rights
+}
