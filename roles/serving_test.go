@@ -444,4 +444,6 @@ func TestAnAnswerThatCannotBeRecordedIsNotGiven(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, body, "cannot be recorded")
 	require.NotContains(t, body, `id="appraisal"`)
+	_, body = submit(t, s.serving("/?lang=es"), url.Values{"status": {"for_sale"}, "bed": {"4"}, "bath": {"2"}, "acre_lot": {"1"}, "house_size": {"1000"}})
+	require.Contains(t, body, "la predicción no se puede registrar")
 }

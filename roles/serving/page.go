@@ -38,7 +38,7 @@ type servedView struct {
 type appraisePage struct {
 	Fields  []formField
 	Invalid bool
-	Failed  string
+	Failed  string // a sentence of ours, translated if it can be
 	Answer  *Answer
 	Asking  float64
 

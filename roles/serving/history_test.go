@@ -1,0 +1,99 @@
+package serving
+
+import (
+	"context"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/experiment"
+	"tasador/pkg/registry"
+)
+
+// records is a tracking server that answers what a test put in it.
+type records struct {
+	runs     []experiment.Run
+	versions []registry.Version
+	err      error
+	token    string
+}
+
+func (r records) ExperimentByName(context.Context, string) (*experiment.Experiment, error) {
+	return &experiment.Experiment{ID: "1"}, r.err
+}
+
+func (r records) SearchRuns(context.Context, experiment.RunSearch) (experiment.Page[experiment.Run], error) {
+	return experiment.Page[experiment.Run]{Items: r.runs, NextPageToken: r.token}, nil
+}
+
+func (r records) SearchVersions(context.Context, experiment.Search) (experiment.Page[registry.Version], error) {
+	return experiment.Page[registry.Version]{Items: r.versions}, nil
+}
+
+func run(id, name string, start int64, tags ...string) experiment.Run {
+	r := experiment.Run{ID: id, Name: name, StartTime: start}
+	for i := 0; i < len(tags); i += 2 {
+		r.Tags = append(r.Tags, experiment.Tag{Key: tags[i], Value: tags[i+1]})
+	}
+	return r
+}
+
+func TestHistoryJoinsDecisionsAndTrainings(t *testing.T) {
+	from := records{
+		runs: []experiment.Run{ // newest first, as the search was asked for
+			run("r7", "a notebook", 90, tagDagRunID, "mine"),
+			run("r6", decisionRun, 80),
+			run("r5", "train__b", 70, tagDagRunID, "b", tagPromoted, "false", tagCurrent, "nan", tagPrevious, "200.5"),
+			run("r4", decisionRun, 60, tagDagRunID, "c", tagDecision, "end_no_train", tagReason, "0 new records"),
+			run("r3", decisionRun, 50, tagDagRunID, "b", tagDecision, "split_data", tagReason, "15000 nuevos > 10000"),
+			run("r2", "train__a", 40, tagDagRunID, "a", tagPromoted, "true", tagCurrent, "200.5", tagPrevious, "None"),
+			run("r1", decisionRun, 31, tagDagRunID, "a", tagDecision, "split_data", tagReason, "the second try"),
+			run("r0", decisionRun, 30, tagDagRunID, "a", tagDecision, "split_data", tagReason, "the first try"),
+		},
+		versions: []registry.Version{{Version: "1", RunID: "r2"}, {Version: "2", RunID: "r5"}},
+	}
+	rows, more, err := history(t.Context(), from, "RealtorPriceModel")
+	require.NoError(t, err)
+	require.False(t, more)
+	require.Len(t, rows, 3)
+
+	require.Equal(t, "c", rows[0].DagRunID, "by the decision, not by the end of the training")
+	require.Equal(t, historyRow{DagRunID: "c", Decision: "end_no_train", Reason: "0 new records", started: 60}, rows[0])
+
+	require.Equal(t, "b", rows[1].DagRunID)
+	require.Equal(t, "RealtorPriceModel", rows[1].ModelName)
+	require.Empty(t, rows[1].ModelVersion, "it was not promoted")
+	require.True(t, math.IsNaN(*rows[1].Current), "an error that is not finite is shown as it is")
+	require.InDelta(t, 200.5, *rows[1].Previous, 0)
+
+	require.Equal(t, "a", rows[2].DagRunID)
+	require.Equal(t, "the second try", rows[2].Reason)
+	require.Equal(t, "1", rows[2].ModelVersion)
+	require.InDelta(t, 200.5, *rows[2].Current, 0)
+	require.Nil(t, rows[2].Previous)
+	require.Equal(t, "true", rows[2].Promoted)
+}
+
+func TestHistoryIsBounded(t *testing.T) {
+	var from records
+	for i := range int64(historyRows + 5) {
+		id := string(rune('0' + i))
+		from.runs = append(from.runs, run(id, decisionRun, 1000-i, tagDagRunID, id))
+	}
+	rows, more, err := history(t.Context(), from, "m")
+	require.NoError(t, err)
+	require.True(t, more)
+	require.Len(t, rows, historyRows)
+	require.Equal(t, "0", rows[0].DagRunID)
+}
+
+func TestNoExperimentIsAnEmptyHistory(t *testing.T) {
+	rows, more, err := history(t.Context(), records{err: apperror.New(apperror.NotFound, "none")}, "m")
+	require.NoError(t, err)
+	require.False(t, more)
+	require.Empty(t, rows)
+	_, _, err = history(t.Context(), records{err: apperror.New(apperror.Unavailable, "away")}, "m")
+	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
+}
