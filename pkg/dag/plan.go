@@ -49,7 +49,8 @@ func checkTask(dagID string, t Task) error {
 	case !idForm.MatchString(t.ID):
 		return apperror.New(apperror.Invalid, "the DAG %s has a task with the malformed id %q; use letters, digits, dots, dashes and underscores", dagID, t.ID)
 	case t.rule() != AllSuccess && t.rule() != NoneFailedMinOneSuccess:
-		return apperror.New(apperror.Invalid, "task %s of the DAG %s has the unknown trigger rule %q; use %s or %s", t.ID, dagID, t.TriggerRule, AllSuccess, NoneFailedMinOneSuccess)
+		return apperror.New(apperror.Invalid, "task %s of the DAG %s has the unknown trigger rule %q; use %s or %s",
+			t.ID, dagID, t.TriggerRule, AllSuccess, NoneFailedMinOneSuccess)
 	case t.Retries < 0 || t.RetryDelay < 0 || t.Timeout < 0:
 		return apperror.New(apperror.Invalid, "task %s of the DAG %s has a negative number of retries, retry delay or time-out", t.ID, dagID)
 	case t.Run == nil:

@@ -37,18 +37,20 @@ type Schedule struct {
 	ticks      cron.Schedule
 }
 
-// ParseSchedule reads a cron expression of five fields, or @hourly, @daily, @weekly, @monthly, @yearly; none or an empty text gives a nil Schedule.
-// start is the first day, as 2025-05-01 or a full RFC 3339 time. Codes: Invalid.
+// ParseSchedule reads a cron expression of five fields, or @hourly, @daily, @weekly, @monthly, @yearly; none or an empty text gives a nil
+// Schedule. start is the first day, as 2025-05-01 or a full RFC 3339 time. Codes: Invalid.
 func ParseSchedule(expression, start string, catchup bool) (*Schedule, error) {
 	if expression == "" || expression == "none" {
 		return nil, nil //nolint:nilnil // the nil Schedule is one that is never due
 	}
 	if strings.HasPrefix(expression, "@every") || strings.Contains(expression, "TZ=") {
-		return nil, apperror.New(apperror.Invalid, "the schedule %q is not supported; use a cron expression of five fields in UTC, @daily and the like, or none", expression)
+		return nil, apperror.New(apperror.Invalid,
+			"the schedule %q is not supported; use a cron expression of five fields in UTC, @daily and the like, or none", expression)
 	}
 	ticks, err := cron.ParseStandard(expression)
 	if err != nil {
-		return nil, apperror.Wrap(apperror.Invalid, err, "the schedule %q is not understood; use a cron expression of five fields, @daily and the like, or none", expression)
+		return nil, apperror.Wrap(apperror.Invalid, err,
+			"the schedule %q is not understood; use a cron expression of five fields, @daily and the like, or none", expression)
 	}
 	first, err := parseStart(start)
 	if err != nil {

@@ -75,7 +75,8 @@ func openJobs(ctx context.Context, file string, workers int, log *slog.Logger, p
 	pool.SetMaxOpenConns(1) // as riversqlite asks for
 	client, err := newClient(ctx, pool, workers, log, perform)
 	if err != nil {
-		return nil, apperror.Wrap(apperror.Unavailable, errors.Join(err, pool.Close()), "cannot use the job file %s; if it is damaged, delete it: it holds nothing that is not made again", file)
+		return nil, apperror.Wrap(apperror.Unavailable, errors.Join(err, pool.Close()),
+			"cannot use the job file %s; if it is damaged, delete it: it holds nothing that is not made again", file)
 	}
 	return &jobs{pool: pool, client: client}, nil
 }

@@ -111,8 +111,8 @@ func startChild(t *testing.T, dir string) (*exec.Cmd, *bufio.Scanner) {
 	return cmd, bufio.NewScanner(out)
 }
 
-// TestKilledInTheMiddleOfATask kills a process while a task runs. The next process takes the task over at once, although the lease of the dead one is good for another half
-// minute, and the run ends as if nothing had happened.
+// TestKilledInTheMiddleOfATask kills a process while a task runs. The next process takes the task over at once, although the lease of the
+// dead one is good for another half minute, and the run ends as if nothing had happened.
 func TestKilledInTheMiddleOfATask(t *testing.T) {
 	dir := t.TempDir()
 	first, lines := startChild(t, dir)

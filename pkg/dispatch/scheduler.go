@@ -25,7 +25,8 @@ type Scheduler struct {
 	lastTick atomic.Int64 // µs
 }
 
-// NewScheduler returns the scheduler of a DAG that EnsureDAG has seen; queued is called when it has stored runs. A nil schedule triggers nothing. A nil now means time.Now.
+// NewScheduler returns the scheduler of a DAG that EnsureDAG has seen; queued is called when it has stored runs. A nil schedule triggers
+// nothing. A nil now means time.Now.
 func NewScheduler(store *dagrunstore.Store, plan *dag.Plan, schedule *dag.Schedule, queued func(), log *slog.Logger, now func() time.Time) *Scheduler {
 	if now == nil {
 		now = time.Now

@@ -34,12 +34,16 @@ func (e *Engine) perform(job dagrunstore.Job) error {
 	e.setLive(claim.Fence, true)
 	defer e.setLive(claim.Fence, false)
 	plan := e.plans[claim.Run.DAGID]
-	task, ok := plan.Task(claim.TaskID)
-	if !ok {
-		return fmt.Errorf("the DAG %s has no task %s", claim.Run.DAGID, claim.TaskID)
+	if plan == nil {
+		return fmt.Errorf("there is no DAG %s", claim.Run.DAGID)
 	}
 	begin := e.now()
 	log := slog.New(newTryLog(e.opts.Log, e.store, claim, e.opts.Now))
+	task, known := plan.Task(claim.TaskID)
+	if !known {
+		gone := fmt.Errorf("this version of the DAG %s has no task %s", claim.Run.DAGID, claim.TaskID)
+		return e.finish(ctx, plan, claim, dagrunstore.Outcome{Err: gone}, begin, log)
+	}
 	log.InfoContext(ctx, fmt.Sprintf("Try %d of the task %s begins.", claim.Try, claim.TaskID))
 	result, lost, err := e.runLeased(claim, task, log)
 	if err == nil && result.Branch {
@@ -47,7 +51,8 @@ func (e *Engine) perform(job dagrunstore.Job) error {
 	}
 	switch {
 	case lost:
-		e.opts.Log.WarnContext(ctx, "a task returned after its lease was lost; what it says is ignored", "dag_run_id", claim.Run.ID, "task_id", claim.TaskID, "try", claim.Try)
+		e.opts.Log.WarnContext(ctx, "a task returned after its lease was lost; what it says is ignored",
+			"dag_run_id", claim.Run.ID, "task_id", claim.TaskID, "try", claim.Try)
 		return nil
 	case err != nil && e.tasks.Err() != nil:
 		why := fmt.Sprintf("The server stopped before the task ended; the task goes on as try %d, which uses up no retry.", claim.Try+1)

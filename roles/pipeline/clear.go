@@ -65,7 +65,8 @@ func (r *role) tasksToClear(body clearBody) ([]string, error) {
 	case body.RunID == nil:
 		return nil, apperror.New(apperror.Invalid, "the request body lacks dag_run_id; tasks are cleared in one run at a time")
 	case body.IncludePast || body.IncludeFuture || body.IncludeUpstream || body.StartDate != nil || body.EndDate != nil:
-		return nil, apperror.New(apperror.Invalid, "include_past, include_future, include_upstream, start_date and end_date are not supported; name dag_run_id and task_ids")
+		return nil, apperror.New(apperror.Invalid,
+			"include_past, include_future, include_upstream, start_date and end_date are not supported; name dag_run_id and task_ids")
 	case body.OnlyRunning || !body.ResetDAGRuns:
 		return nil, apperror.New(apperror.Invalid, "only_running and reset_dag_runs=false are not supported")
 	case len(body.TaskIDs) == 0:

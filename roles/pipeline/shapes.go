@@ -168,7 +168,8 @@ func instanceID(i dagrunstore.Instance, try int) string {
 	return uuid.NewSHA1(uuid.NameSpaceURL, name).String()
 }
 
-// maxTries is the number of the last retry that the task would get: its retries after the tries that count for nothing, because they were lost or are older than a clear.
+// maxTries is the number of the last retry that the task would get: its retries after the tries that count for nothing, because they were
+// lost or are older than a clear.
 func maxTries(task dag.Task, i dagrunstore.Instance) int {
 	before := i.Try - i.Failures
 	if before > 0 && i.State != dag.StateFailed && i.State != dag.StateUpForRetry && i.State != dag.StateNone {

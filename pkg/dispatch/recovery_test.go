@@ -1,0 +1,198 @@
+package dispatch_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"tasador/pkg/dag"
+	"tasador/pkg/sqlstore/dagrunstore"
+)
+
+func TestStopHandsBackAndTheNextProcessGoesOn(t *testing.T) {
+	leaks(t)
+	dir := t.TempDir()
+	s := store(t, dir)
+	begun := make(chan struct{})
+	first := start(t, options(t, dir, s, plan(t, task("long", func(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
+		close(begun)
+		return untilCancelled(ctx, tc)
+	}), task("after", ok, "long"))))
+	first.trigger(t, "r")
+	<-begun
+	require.NoError(t, first.stop())
+	i := first.instance(t, "r", "long")
+	require.Equal(t, dag.StateQueued, i.State)
+	require.Equal(t, 0, i.Failures)
+
+	second := start(t, options(t, dir, s, plan(t, task("long", ok), task("after", ok, "long"))))
+	second.awaitRun(t, "r", dag.RunSuccess)
+	require.Equal(t, 2, second.instance(t, "r", "long").Try)
+	require.Contains(t, second.logOf(t, "r", "long", 1), "The server stopped before the task ended")
+}
+
+func TestRetryThatIsDueSurvivesARestart(t *testing.T) {
+	dir := t.TempDir()
+	s := store(t, dir)
+	failing := task("t", func(context.Context, *dag.TaskContext) (dag.Result, error) {
+		return dag.Result{}, errors.New("not yet")
+	})
+	failing.Retries, failing.RetryDelay = 1, time.Hour
+	now := time.Now()
+	opts := options(t, dir, s, plan(t, failing))
+	first := start(t, opts)
+	first.trigger(t, "r")
+	require.Eventually(t, func() bool { return first.instance(t, "r", "t").State == dag.StateUpForRetry }, 10*time.Second, 5*time.Millisecond)
+	require.NoError(t, first.stop())
+
+	opts = options(t, dir, s, plan(t, task("t", ok)))
+	opts.Now = func() time.Time { return now.Add(2 * time.Hour) }
+	second := start(t, opts)
+	second.awaitRun(t, "r", dag.RunSuccess)
+	require.Equal(t, 2, second.instance(t, "r", "t").Try)
+}
+
+// TestQueuedWithoutAJobIsRun is a process that ended between committing that a try is queued and inserting its job.
+func TestQueuedWithoutAJobIsRun(t *testing.T) {
+	dir := t.TempDir()
+	s, p := store(t, dir), plan(t, task("t", ok))
+	require.NoError(t, s.EnsureDAG(t.Context(), "d"))
+	_, err := s.Trigger(t.Context(), p, dagrunstore.NewRun{ID: "r", Type: dag.Manual}, time.Now())
+	require.NoError(t, err)
+	_, started, err := s.StartRun(t.Context(), p, 1, time.Now())
+	require.NoError(t, err)
+	require.True(t, started)
+	b := start(t, options(t, dir, s, p))
+	b.awaitRun(t, "r", dag.RunSuccess)
+	require.Equal(t, 1, b.instance(t, "r", "t").Try)
+}
+
+// TestALostClaimEndsTheSayOfATry takes a task away while it goes on, as another process would: a second try takes over, and what the first
+// one does afterwards counts for nothing.
+func TestALostClaimEndsTheSayOfATry(t *testing.T) {
+	dir := t.TempDir()
+	s := store(t, dir)
+	begun, release, late := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	b := start(t, options(t, dir, s, plan(t, task("t", func(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
+		if tc.Try == 1 {
+			close(begun)
+			<-release
+			late <- tc.XComs.Push(ctx, "by", tc.Try)
+			return dag.Result{}, errors.New("the first try failed after all")
+		}
+		return dag.Done(), tc.XComs.Push(ctx, "by", tc.Try)
+	}))))
+	b.trigger(t, "r")
+	<-begun
+	claims, err := s.Running(t.Context(), "d", time.Time{})
+	require.NoError(t, err)
+	_, taken, err := s.Requeue(t.Context(), claims[0], "taken away", time.Now())
+	require.NoError(t, err)
+	require.True(t, taken)
+	b.Wake()
+	run := b.awaitRun(t, "r", dag.RunSuccess)
+	close(release)
+	require.ErrorContains(t, <-late, "has lost its lease")
+	require.NoError(t, b.stop())
+
+	i := b.instance(t, "r", "t")
+	require.Equal(t, dag.StateSuccess, i.State)
+	require.Zero(t, i.Failures)
+	x, err := s.XComOf(t.Context(), run.Key, "t", "by")
+	require.NoError(t, err)
+	require.JSONEq(t, "2", string(x.Value))
+}
+
+// TestATaskThatLosesItsLeaseIsCancelled: the heartbeat learns that the claim is gone.
+func TestATaskThatLosesItsLeaseIsCancelled(t *testing.T) {
+	dir := t.TempDir()
+	s := store(t, dir)
+	begun, cancelled := make(chan struct{}), make(chan struct{})
+	opts := options(t, dir, s, plan(t, task("t", func(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
+		if tc.Try == 1 {
+			close(begun)
+			<-ctx.Done()
+			close(cancelled)
+		}
+		return dag.Done(), ctx.Err()
+	})))
+	opts.Lease = 100 * time.Millisecond
+	b := start(t, opts)
+	b.trigger(t, "r")
+	<-begun
+	claims, err := s.Running(t.Context(), "d", time.Time{})
+	require.NoError(t, err)
+	_, _, err = s.Requeue(t.Context(), claims[0], "taken away", time.Now())
+	require.NoError(t, err)
+	<-cancelled
+	b.awaitRun(t, "r", dag.RunSuccess)
+}
+
+// TestASleepOfTheMachineLosesNothing lets the clock jump past the lease of a task that goes on here: it keeps its claim.
+func TestASleepOfTheMachineLosesNothing(t *testing.T) {
+	dir := t.TempDir()
+	begun, release := make(chan struct{}), make(chan struct{})
+	opts := options(t, dir, store(t, dir), plan(t, task("t", func(context.Context, *dag.TaskContext) (dag.Result, error) {
+		close(begun)
+		<-release
+		return dag.Done(), nil
+	})))
+	var ahead atomic.Int64
+	opts.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	b := start(t, opts)
+	b.trigger(t, "r")
+	<-begun
+	ahead.Store(int64(8 * time.Hour))
+	for range 2 { // when it looks for the second time, the first look has ended
+		before := b.LastTick()
+		b.Wake()
+		require.Eventually(t, func() bool { return b.LastTick().After(before) }, 10*time.Second, 5*time.Millisecond)
+	}
+	close(release)
+	b.awaitRun(t, "r", dag.RunSuccess)
+	require.Equal(t, 1, b.instance(t, "r", "t").Try)
+}
+
+// TestAClaimThatNobodyRenewsIsTakenBack: a worker claims a task and is never heard of again.
+func TestAClaimThatNobodyRenewsIsTakenBack(t *testing.T) {
+	dir := t.TempDir()
+	s := store(t, dir)
+	begun, release := make(chan struct{}), make(chan struct{})
+	opts := options(t, dir, s, plan(t, task("busy", func(context.Context, *dag.TaskContext) (dag.Result, error) {
+		close(begun)
+		<-release
+		return dag.Done(), nil
+	}), task("t", ok)))
+	opts.Workers, opts.Reconcile = 1, 20*time.Millisecond
+	b := start(t, opts)
+	b.trigger(t, "r")
+	<-begun
+	i := b.instance(t, "r", "t")
+	_, claimed, err := s.Claim(t.Context(), dagrunstore.Job{Instance: i.Key, Try: 1}, time.Now().Add(50*time.Millisecond), time.Now())
+	require.NoError(t, err)
+	require.True(t, claimed, "the only worker is busy")
+	require.Eventually(t, func() bool { return b.instance(t, "r", "t").Try == 2 }, 10*time.Second, 5*time.Millisecond)
+	close(release)
+	b.awaitRun(t, "r", dag.RunSuccess)
+	require.Contains(t, b.logOf(t, "r", "t", 1), "The lease of this try ran out")
+}
+
+// TestATaskThatIsGoneFails is a run that was begun by another version of the DAG.
+func TestATaskThatIsGoneFails(t *testing.T) {
+	dir := t.TempDir()
+	s, old := store(t, dir), plan(t, task("gone", ok), task("kept", ok))
+	require.NoError(t, s.EnsureDAG(t.Context(), "d"))
+	_, err := s.Trigger(t.Context(), old, dagrunstore.NewRun{ID: "r", Type: dag.Manual}, time.Now())
+	require.NoError(t, err)
+	_, _, err = s.StartRun(t.Context(), old, 1, time.Now())
+	require.NoError(t, err)
+	b := start(t, options(t, dir, s, plan(t, task("kept", ok), task("new", ok, "kept"))))
+	b.awaitRun(t, "r", dag.RunSuccess)
+	require.Equal(t, dag.StateSuccess, b.instance(t, "r", "new").State)
+	require.Eventually(t, func() bool { return b.instance(t, "r", "gone").State == dag.StateFailed }, 10*time.Second, 5*time.Millisecond)
+	require.Contains(t, b.logOf(t, "r", "gone", 1), "has no task gone")
+}
