@@ -49,7 +49,7 @@ func TestCheckLocation(t *testing.T) {
 	for _, good := range []string{"mlflow-artifacts:/", "s3://bucket/prefix", "./mlruns/1", "/srv/mlruns", "file:///srv/mlruns"} {
 		require.NoError(t, registry.CheckLocation(good), good)
 	}
-	for _, bad := range []string{"mlflow-artifacts:/../x", "s3://b/x#y", "s3://b/x;y", "s3://b?x=..", "http://h/x", "runs:/r/x", "models:/m", strings.Repeat("x", 2049)} {
+	for _, bad := range []string{"mlflow-artifacts:/../x", "../x", "./../x", "s3://b/x#y", "s3://b/x;y", "s3://b?x=..", "http://h/x", "runs:/r/x", "models:/m", strings.Repeat("x", 2049)} {
 		require.Equal(t, apperror.Invalid, apperror.CodeOf(registry.CheckLocation(bad)), bad)
 	}
 }

@@ -173,8 +173,8 @@ func (c *Client) ListArtifacts(ctx context.Context, artifactURI, folder string) 
 	return list, nil
 }
 
-// DownloadFolder writes all files below artifactURI into dir, which is made if it is missing. Codes as PutArtifact, and NotFound if
-// there is no file.
+// DownloadFolder writes all files below artifactURI into dir, which is made if it is missing; after an error dir may hold some of
+// them. Codes as PutArtifact, and NotFound if there is no file.
 func (c *Client) DownloadFolder(ctx context.Context, artifactURI, dir string) error {
 	resolved, err := c.resolve(ctx, artifactURI)
 	if err != nil {

@@ -74,6 +74,9 @@ func New(baseURI string, opt Options) *Client {
 	return c
 }
 
+// Close gives back the connections that are not in use. The client works on after it.
+func (c *Client) Close() { c.opt.HTTP.CloseIdleConnections() }
+
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,

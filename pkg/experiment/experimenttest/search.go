@@ -129,8 +129,13 @@ func runPages(s *suite) {
 	}
 	require.Equal(s, want, got)
 	require.Equal(s, 3, pages)
+	q.MaxResults = 7
+	page, err := s.Tracking.SearchRuns(s.ctx, q)
+	require.NoError(s, err)
+	require.Len(s, page.Items, 7)
+	require.Empty(s, page.NextPageToken, "a full last page has none after it")
 	q.PageToken = "nonsense!"
-	_, err := s.Tracking.SearchRuns(s.ctx, q)
+	_, err = s.Tracking.SearchRuns(s.ctx, q)
 	s.code(apperror.Invalid, err)
 	q.PageToken, q.MaxResults = "", 50_001
 	_, err = s.Tracking.SearchRuns(s.ctx, q)

@@ -167,7 +167,8 @@ func (s *Store) UpdateRun(ctx context.Context, id string, u experiment.RunUpdate
 			return err
 		}
 		if len(changes) > 0 {
-			if err := tx.Model(&runRow{}).Where("id = ?", id).Updates(changes).Error; err != nil {
+			active := tx.Model(&runRow{}).Where("id = ? AND lifecycle_stage = ?", id, string(experiment.Active))
+			if err := active.Updates(changes).Error; err != nil {
 				return sqlstore.Translate(err, "run "+id)
 			}
 		}
