@@ -137,11 +137,13 @@ func TestAPersonAppraisesAHouse(t *testing.T) {
 	require.Equal(t, money(want.Price), price)
 
 	for _, width := range []int64{360, 768, 1440} {
-		for _, path := range []string{"/", "/?lang=es", "/docs", "/?lang=en"} {
-			b.do(chromedp.EmulateViewport(width, 900))
-			b.open(s.serving(path))
+		b.do(chromedp.EmulateViewport(width, 900))
+		for _, address := range []string{
+			s.serving("/"), s.serving("/?lang=es"), s.serving("/docs"), s.serving("/?lang=en"), "http://" + s.cfg.Pipeline.Listen, s.cfg.Tracking.URI, s.cfg.Source.URI,
+		} {
+			b.open(address)
 			over := evaluate[int](b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`)
-			require.Zero(t, over, "%s is wider than %d pixels", path, width)
+			require.Zero(t, over, "%s is wider than %d pixels", address, width)
 		}
 	}
 

@@ -35,20 +35,20 @@ type Answer struct {
 
 // ErrorDetail is one thing that is wrong with a request.
 type ErrorDetail struct {
-	Loc  []any  `json:"loc" doc:"Where: body, and the name of the field or the byte of the body."`
+	Loc  []any  `json:"loc" nullable:"false" doc:"Where: body, and the name of the field or the byte of the body."`
 	Msg  string `json:"msg" doc:"What is wrong and what to send instead."`
 	Type string `json:"type" doc:"Kind of the error."`
 }
 
 // ValidationError is the body of status 422.
 type ValidationError struct {
-	Detail []ErrorDetail `json:"detail"`
+	Detail []ErrorDetail `json:"detail" nullable:"false" doc:"Every field that is wrong."`
 }
 
 // Failure is the body of every other error.
 type Failure struct {
 	Detail    string `json:"detail" doc:"What is wrong and what to do."`
-	RequestID string `json:"request_id"`
+	RequestID string `json:"request_id" doc:"Id of the request, for the log."`
 }
 
 // predict is POST /predict.

@@ -11,13 +11,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestEveryTextOfTheFormIsTranslated holds labels, explanations and error sentences to the Spanish texts.
-func TestEveryTextOfTheFormIsTranslated(t *testing.T) {
+func spanish(t *testing.T) map[string]string {
+	t.Helper()
 	content, err := os.ReadFile("../../web/translations/es.json")
 	require.NoError(t, err)
 	var es map[string]string
 	require.NoError(t, json.Unmarshal(content, &es))
+	return es
+}
 
+// TestEveryTextOfTheFormIsTranslated holds labels, explanations and error sentences to the Spanish texts.
+func TestEveryTextOfTheFormIsTranslated(t *testing.T) {
+	es := spanish(t)
 	bad := []value{
 		{}, {kind: isOther}, {kind: isText, text: "?"}, {kind: isText, text: strings.Repeat("x", 500)}, {kind: isText, text: "a\x00"},
 		{kind: isNumber, number: -1}, {kind: isNumber, number: math.NaN()}, {kind: isNumber, number: 1e300}, {kind: isNumber, number: 1.5},
@@ -40,6 +45,16 @@ func TestEveryTextOfTheFormIsTranslated(t *testing.T) {
 func TestTheDocumentDescribesWhatIsChecked(t *testing.T) {
 	d, err := newDocument("1")
 	require.NoError(t, err)
+	es := spanish(t)
+	for _, op := range d.operations {
+		require.Contains(t, es, op.Summary)
+		for _, a := range op.Answers {
+			require.Contains(t, es, a.Description)
+			for _, f := range a.Fields {
+				require.True(t, f.Doc == "" || es[f.Doc] != "", "%s is not translated", f.Doc)
+			}
+		}
+	}
 	var doc struct {
 		Components struct {
 			Schemas map[string]struct {
