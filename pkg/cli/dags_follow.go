@@ -94,7 +94,7 @@ func taskWords(t pipelineclient.Task) string {
 	case t.Try > 1:
 		name = fmt.Sprintf("%s (try %d)", name, t.Try)
 	}
-	if t.Duration != nil && t.State.Finished() && *t.State != dag.StateSkipped {
+	if t.Duration != nil && (*t.State == dag.StateSuccess || *t.State == dag.StateFailed) {
 		name = fmt.Sprintf("%s after %.2f s", name, *t.Duration)
 	}
 	return name

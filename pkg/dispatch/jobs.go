@@ -66,7 +66,7 @@ type jobs struct {
 func openJobs(ctx context.Context, file string, workers int, log *slog.Logger, perform func(dagrunstore.Job) error) (*jobs, error) {
 	db, err := sqlstore.Open(ctx, "sqlite:"+file, log)
 	if err != nil {
-		return nil, err
+		return nil, badFile(file, err)
 	}
 	pool, err := sqlstore.Pool(db)
 	if err != nil {
@@ -75,10 +75,13 @@ func openJobs(ctx context.Context, file string, workers int, log *slog.Logger, p
 	pool.SetMaxOpenConns(1) // as riversqlite asks for
 	client, err := newClient(ctx, pool, workers, log, perform)
 	if err != nil {
-		return nil, apperror.Wrap(apperror.Unavailable, errors.Join(err, pool.Close()),
-			"cannot use the job file %s; if it is damaged, delete it: it holds nothing that is not made again", file)
+		return nil, badFile(file, errors.Join(err, pool.Close()))
 	}
 	return &jobs{pool: pool, client: client}, nil
+}
+
+func badFile(file string, err error) error {
+	return apperror.Wrap(apperror.Unavailable, err, "cannot use the job file %s; if it is damaged, delete it: it holds nothing that is not made again", file)
 }
 
 func newClient(ctx context.Context, pool *sql.DB, workers int, log *slog.Logger, perform func(dagrunstore.Job) error) (*river.Client[*sql.Tx], error) {

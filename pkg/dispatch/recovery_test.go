@@ -1,8 +1,10 @@
 package dispatch_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tasador/pkg/dag"
+	"tasador/pkg/dispatch"
 	"tasador/pkg/sqlstore/dagrunstore"
 )
 
@@ -195,4 +198,19 @@ func TestATaskThatIsGoneFails(t *testing.T) {
 	require.Equal(t, dag.StateSuccess, b.instance(t, "r", "new").State)
 	require.Eventually(t, func() bool { return b.instance(t, "r", "gone").State == dag.StateFailed }, 10*time.Second, 5*time.Millisecond)
 	require.Contains(t, b.logOf(t, "r", "gone", 1), "has no task gone")
+}
+
+// TestADeletedJobFileIsMadeAgain: the rows alone say what is to be done; a damaged job file is refused with a sentence that says to delete it.
+func TestADeletedJobFileIsMadeAgain(t *testing.T) {
+	dir := t.TempDir()
+	s, p := store(t, dir), plan(t, task("t", ok))
+	require.NoError(t, s.EnsureDAG(t.Context(), "d"))
+	_, err := s.Trigger(t.Context(), p, dagrunstore.NewRun{ID: "r", Type: dag.Manual}, time.Now())
+	require.NoError(t, err)
+	opts := options(t, dir, s, p)
+	require.NoError(t, os.WriteFile(opts.JobsFile, bytes.Repeat([]byte("no database"), 1000), 0o600))
+	_, err = dispatch.Open(t.Context(), opts)
+	require.ErrorContains(t, err, "if it is damaged, delete it")
+	require.NoError(t, os.Remove(opts.JobsFile))
+	start(t, opts).awaitRun(t, "r", dag.RunSuccess)
 }
