@@ -2,6 +2,7 @@ package tracking
 
 import (
 	"context"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -63,8 +64,27 @@ func contentType(name string) string {
 	}
 }
 
+// upload is the body of a request that remembers why it could not be read: a client that goes away is no fault of ours.
+type upload struct {
+	io.Reader
+	err error
+}
+
+func (u *upload) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		u.err = err
+	}
+	return n, err
+}
+
 func (a *api) putArtifact(c echo.Context) error {
-	if err := a.files.Put(c.Request().Context(), artifactPath(c), c.Request().Body); err != nil {
+	body := &upload{Reader: c.Request().Body}
+	err := a.files.Put(c.Request().Context(), artifactPath(c), body)
+	if body.err != nil {
+		return apperror.Wrap(apperror.Invalid, body.err, "The upload broke off; nothing was stored.")
+	}
+	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, object{})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -220,6 +221,29 @@ func TestArtifactPathsStayInside(t *testing.T) {
 	uploads, err := os.ReadDir(filepath.Join(root, ".uploads"))
 	require.NoError(t, err)
 	require.Empty(t, uploads)
+}
+
+// TestCutOffUpload goes away in the middle of a file: it is not stored, and what was there before stays.
+func TestCutOffUpload(t *testing.T) {
+	s := start(t)
+	client := s.client()
+	require.NoError(t, client.PutArtifact(t.Context(), "mlflow-artifacts:/0", "model.onnx", strings.NewReader("whole")))
+	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.uri, "http://"))
+	require.NoError(t, err)
+	_, err = io.WriteString(connection, "PUT /api/2.0/mlflow-artifacts/artifacts/0/model.onnx HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nhalf")
+	require.NoError(t, err)
+	require.NoError(t, connection.(*net.TCPConn).CloseWrite())
+	text, err := io.ReadAll(connection)
+	require.NoError(t, err)
+	require.NoError(t, connection.Close())
+	require.Contains(t, string(text), "400 Bad Request")
+	require.Contains(t, string(text), "broke off")
+	body, _, err := client.OpenArtifact(t.Context(), "mlflow-artifacts:/0", "model.onnx")
+	require.NoError(t, err)
+	kept, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	require.Equal(t, "whole", string(kept))
 }
 
 func TestDownloadsAreAttachments(t *testing.T) {
