@@ -22,7 +22,7 @@ type goPackage struct {
 // layers from the bottom up. A package may import those of its own layer and of the layers below.
 var layers = [][]string{
 	{"pkg/apperror", "pkg/property", "pkg/onnx", "web", "migrations"},
-	{"pkg/dataset", "pkg/features", "pkg/ridge", "pkg/training", "pkg/model", "pkg/experiment", "pkg/registry", "pkg/inference", "pkg/dag", "pkg/artifact"},
+	{"pkg/dataset", "pkg/features", "pkg/ridge", "pkg/training", "pkg/model", "pkg/realtor", "pkg/experiment", "pkg/registry", "pkg/inference", "pkg/dag", "pkg/artifact"},
 	{"pkg/"},
 	{"roles/source", "roles/tracking", "roles/pipeline", "roles/serving"},
 	{"roles"},

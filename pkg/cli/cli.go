@@ -48,7 +48,7 @@ func (a App) Main(ctx context.Context, args []string) int {
 	parser, err := kong.New(&tree,
 		kong.Name("tasador"),
 		kong.Description("tasador collects real-estate listings, trains and tracks a price model, and serves it. The flags of run, such as --role, need no command: tasador run --help lists them."),
-		kong.Vars{"roles": strings.Join(config.RoleNames(), ", "), "default_roles": strings.Join(config.DefaultRoles(), ", ")},
+		config.Vars(),
 		kong.DefaultEnvars(config.EnvPrefix),
 		kong.Configuration(config.LoadFile),
 		kong.Writers(a.IO.Out, a.IO.Err),

@@ -32,7 +32,7 @@ type pipelineFlag struct {
 func (f pipelineFlag) client() *pipelineclient.Client { return pipelineclient.New(f.PipelineURI) }
 
 type dagsTrigger struct {
-	DAGID       string `arg:"" name:"dag-id" help:"DAG, such as realtor_price_model."`
+	DAGID       string `arg:"" name:"dag-id" help:"DAG, such as ${dag}."`
 	Conf        string `name:"conf" placeholder:"JSON" help:"Settings of this run as a JSON object, or @FILE."`
 	RunID       string `name:"run-id" placeholder:"ID" help:"Id of the run; it must be new. Default: manual__ and the time."`
 	LogicalDate string `name:"logical-date" placeholder:"TIME" help:"Logical date of the run, as 2026-01-01T00:00:00Z; it must be new. Default: now."`
@@ -82,7 +82,7 @@ func readConf(text string) (json.RawMessage, error) {
 }
 
 type dagsRuns struct {
-	DAGID string `arg:"" name:"dag-id" help:"DAG, such as realtor_price_model."`
+	DAGID string `arg:"" name:"dag-id" help:"DAG, such as ${dag}."`
 	Limit int    `name:"limit" default:"20" help:"How many runs to show."`
 	pipelineFlag
 }
@@ -102,7 +102,7 @@ func (r *dagsRuns) Run(ctx context.Context, io IO) error {
 }
 
 type dagsState struct {
-	DAGID string `arg:"" name:"dag-id" help:"DAG, such as realtor_price_model."`
+	DAGID string `arg:"" name:"dag-id" help:"DAG, such as ${dag}."`
 	RunID string `arg:"" name:"run-id" help:"Id of the run, as the command runs lists it."`
 	pipelineFlag
 }
@@ -141,7 +141,7 @@ func took(from, to *time.Time) string {
 }
 
 type dagsPause struct {
-	DAGID string `arg:"" name:"dag-id" help:"DAG, such as realtor_price_model."`
+	DAGID string `arg:"" name:"dag-id" help:"DAG, such as ${dag}."`
 	pipelineFlag
 }
 
@@ -151,7 +151,7 @@ func (p *dagsPause) Run(ctx context.Context, io IO) error {
 }
 
 type dagsUnpause struct {
-	DAGID string `arg:"" name:"dag-id" help:"DAG, such as realtor_price_model."`
+	DAGID string `arg:"" name:"dag-id" help:"DAG, such as ${dag}."`
 	pipelineFlag
 }
 

@@ -52,7 +52,7 @@ type Tracking struct {
 // Serving is the role that answers predictions.
 type Serving struct {
 	Listen string        `name:"listen" default:"127.0.0.1:8000" placeholder:"ADDR" roles:"serving" help:"Address of the prediction server."`
-	Model  string        `name:"model" default:"RealtorPriceModel" roles:"serving" help:"Registered model that is served."`
+	Model  string        `name:"model" default:"${model}" roles:"serving" help:"Registered model that is served."`
 	Stage  string        `name:"stage" default:"Production" roles:"serving" help:"Stage whose version is served."`
 	Follow time.Duration `name:"follow" default:"2s" roles:"serving" help:"How often serving asks tracking for a newer version."`
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/realtor"
 )
 
 // Names of the roles.
@@ -53,10 +54,20 @@ func ordered(roles []string) []string {
 	return out
 }
 
+// Vars are the words that the texts and defaults of settings refer to.
+func Vars() kong.Vars {
+	return kong.Vars{
+		"roles":         strings.Join(RoleNames(), ", "),
+		"default_roles": strings.Join(DefaultRoles(), ", "),
+		"dag":           realtor.DAG,
+		"model":         realtor.Model,
+	}
+}
+
 // Default returns the settings that hold without flags and file.
 func Default() (*Config, error) {
 	var c Config
-	parser, err := kong.New(&c, kong.Vars{"roles": "", "default_roles": ""})
+	parser, err := kong.New(&c, Vars())
 	if err != nil {
 		return nil, fmt.Errorf("settings: %w", err)
 	}

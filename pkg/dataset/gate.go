@@ -5,12 +5,7 @@ import (
 	"strings"
 
 	"tasador/pkg/property"
-)
-
-// The decisions of the gate: the ids of the tasks that follow it.
-const (
-	DecisionTrain   = "split_data"
-	DecisionNoTrain = "end_no_train"
+	"tasador/pkg/realtor"
 )
 
 // Gate decides whether a batch is worth training on.
@@ -23,7 +18,7 @@ type Gate struct {
 // Decision is the answer of the gate. Reason is data: its text is the same in every language.
 type Decision struct {
 	Train    bool
-	Decision string // DecisionTrain or DecisionNoTrain
+	Decision string // realtor.DecisionTrain or realtor.DecisionNoTrain
 	Reason   string
 }
 
@@ -39,10 +34,12 @@ func (g Gate) Decide(p *Profile) Decision {
 	if p.rows <= g.MinNewRecords {
 		return refuse(fmt.Sprintf("%d nuevos ≤ %d", p.rows, g.MinNewRecords))
 	}
-	return Decision{Train: true, Decision: DecisionTrain, Reason: fmt.Sprintf("%d nuevos > %d", p.rows, g.MinNewRecords)}
+	return Decision{Train: true, Decision: realtor.DecisionTrain, Reason: fmt.Sprintf("%d nuevos > %d", p.rows, g.MinNewRecords)}
 }
 
-func refuse(reason string) Decision { return Decision{Decision: DecisionNoTrain, Reason: reason} }
+func refuse(reason string) Decision {
+	return Decision{Decision: realtor.DecisionNoTrain, Reason: reason}
+}
 
 // reasons names what forbids training on the batch: nothing if it is valid.
 func (g Gate) reasons(p *Profile) []string {

@@ -17,17 +17,15 @@ import (
 	"tasador/pkg/config"
 	"tasador/pkg/experiment"
 	"tasador/pkg/pipelineclient"
+	"tasador/pkg/realtor"
+	"tasador/pkg/registry"
 	"tasador/pkg/trackingclient"
 )
 
 const (
-	dagID          = "realtor_price_model"
-	modelName      = "RealtorPriceModel"
-	experimentName = "Realtor_Price_Experiment"
-	decisionReset  = "reset_data"
-	runLimit       = 15 * time.Minute // for one DAG run; a file may be large
-	servingLimit   = 60 * time.Second // until a promotion is served
-	pollEvery      = 100 * time.Millisecond
+	runLimit     = 15 * time.Minute // for one DAG run; a file may be large
+	servingLimit = 60 * time.Second // until a promotion is served
+	pollEvery    = 100 * time.Millisecond
 )
 
 // RunRoles runs roles until ctx ends, fills cfg with the addresses in force and calls ready once all roles are.
@@ -162,7 +160,7 @@ func (s *show) run(ctx context.Context) error {
 			return fmt.Errorf("%s (%s): %w", st.title, st.runID, err)
 		}
 		s.results = append(s.results, r)
-		if st.decision == "split_data" {
+		if st.decision == realtor.DecisionTrain {
 			if err := s.judgeModel(ctx, st); err != nil {
 				return fmt.Errorf("%s (%s): %w", st.title, st.runID, err)
 			}
@@ -176,19 +174,19 @@ func (s *show) perform(ctx context.Context, i int, st step) (result, error) {
 	begin := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, runLimit)
 	defer cancel()
-	if _, err := s.pipeline.Trigger(ctx, dagID, pipelineclient.Trigger{RunID: st.runID, Conf: st.conf}); err != nil {
+	if _, err := s.pipeline.Trigger(ctx, realtor.DAG, pipelineclient.Trigger{RunID: st.runID, Conf: st.conf}); err != nil {
 		return result{}, err
 	}
 	if err := s.follow(ctx, i, st); err != nil {
 		return result{}, err
 	}
-	run, err := s.trackedRun(ctx, st.runID, "decision")
+	run, err := s.trackedRun(ctx, st.runID, realtor.DecisionRun)
 	if err != nil {
 		return result{}, err
 	}
 	r := result{step: st, took: time.Since(begin)}
-	r.decision, _ = run.Tag("decision")
-	r.reason, _ = run.Tag("reason")
+	r.decision, _ = run.Tag(realtor.TagDecision)
+	r.reason, _ = run.Tag(realtor.TagReason)
 	if r.decision != st.decision || !strings.Contains(r.reason, st.reason) {
 		return result{}, fmt.Errorf("the DAG went on to %s because of %q; it had to go to %s because of %q", r.decision, r.reason, st.decision, st.reason)
 	}
@@ -198,13 +196,13 @@ func (s *show) perform(ctx context.Context, i int, st step) (result, error) {
 
 // trackedRun finds the experiment run of a DAG run by its name.
 func (s *show) trackedRun(ctx context.Context, dagRunID, name string) (*experiment.Run, error) {
-	e, err := s.tracking.ExperimentByName(ctx, experimentName)
+	e, err := s.tracking.ExperimentByName(ctx, realtor.Experiment)
 	if err != nil {
 		return nil, err
 	}
 	page, err := s.tracking.SearchRuns(ctx, experiment.RunSearch{
 		ExperimentIDs: []string{e.ID},
-		Search:        experiment.Search{Filter: fmt.Sprintf("tags.dag_run_id = '%s' AND attributes.run_name = '%s'", dagRunID, name)},
+		Search:        experiment.Search{Filter: fmt.Sprintf("tags."+realtor.TagDAGRunID+" = '%s' AND attributes.run_name = '%s'", dagRunID, name)},
 	})
 	if err != nil {
 		return nil, err
@@ -217,23 +215,23 @@ func (s *show) trackedRun(ctx context.Context, dagRunID, name string) (*experime
 
 // judgeModel checks that the trained model is the one in Production.
 func (s *show) judgeModel(ctx context.Context, st step) error {
-	run, err := s.trackedRun(ctx, st.runID, "train__"+st.runID)
+	run, err := s.trackedRun(ctx, st.runID, realtor.TrainRun(st.runID))
 	if err != nil {
 		return err
 	}
-	rmse, ok := run.Metric("test_rmse")
-	if promoted, _ := run.Tag("promoted"); !ok || promoted != "true" {
+	rmse, ok := run.Metric(realtor.MetricTestRMSE)
+	if promoted, _ := run.Tag(realtor.TagPromoted); !ok || promoted != "true" {
 		return apperror.New(apperror.FailedPrecondition, "the model was not promoted (promoted=%s)", promoted)
 	}
-	versions, err := s.tracking.LatestVersions(ctx, modelName, nil)
+	versions, err := s.tracking.LatestVersions(ctx, realtor.Model, nil)
 	if err != nil {
 		return err
 	}
 	for _, v := range versions {
-		if v.Stage == "Production" && v.RunID == run.ID {
+		if v.Stage == registry.Production && v.RunID == run.ID {
 			s.version, s.testRMSE = v.Version, rmse
 			return nil
 		}
 	}
-	return apperror.New(apperror.FailedPrecondition, "no version of %s is in Production", modelName)
+	return apperror.New(apperror.FailedPrecondition, "no version of %s is in Production", realtor.Model)
 }

@@ -13,6 +13,7 @@ import (
 	"tasador/pkg/dataset"
 	"tasador/pkg/listingcsv"
 	"tasador/pkg/property"
+	"tasador/pkg/realtor"
 )
 
 // step is one DAG run of the demonstration and what it has to show.
@@ -66,17 +67,17 @@ type sizes struct{ few, train, spoil int }
 func steps(n sizes, gate config.Gate, nullColumn string, nullConf json.RawMessage) []step {
 	return []step{
 		{title: "nothing new", runID: "demo__1_empty", batch: "0",
-			decision: dataset.DecisionNoTrain, reason: "0 new records"},
+			decision: realtor.DecisionNoTrain, reason: "0 new records"},
 		{title: "too few rows", runID: "demo__2_few", batch: fmt.Sprint(n.few),
-			decision: dataset.DecisionNoTrain, reason: fmt.Sprintf("%d nuevos ≤ %d", n.few, gate.MinNewRecords)},
+			decision: realtor.DecisionNoTrain, reason: fmt.Sprintf("%d nuevos ≤ %d", n.few, gate.MinNewRecords)},
 		{title: "train and promote", runID: "demo__3_train", batch: fmt.Sprint(n.train),
-			decision: dataset.DecisionTrain, reason: fmt.Sprintf("%d nuevos > %d", n.train, gate.MinNewRecords)},
+			decision: realtor.DecisionTrain, reason: fmt.Sprintf("%d nuevos > %d", n.train, gate.MinNewRecords)},
 		{title: "nulls", runID: "demo__4_nulls", batch: fmt.Sprintf("%d:nulls=%s", n.spoil, nullColumn), conf: nullConf,
-			decision: dataset.DecisionNoTrain, reason: "Nulos en: ["},
+			decision: realtor.DecisionNoTrain, reason: "Nulos en: ["},
 		{title: "a missing column", runID: "demo__5_missing", batch: fmt.Sprintf("%d:missing=%s", n.spoil, property.Bed),
-			decision: dataset.DecisionNoTrain, reason: "Faltan columnas: ['bed']"},
+			decision: realtor.DecisionNoTrain, reason: "Faltan columnas: ['bed']"},
 		{title: "exhausted", runID: "demo__6_exhausted",
-			decision: decisionReset, reason: "fuente agotada"},
+			decision: realtor.DecisionReset, reason: realtor.ReasonReset},
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
 	"tasador/pkg/pipelineclient"
+	"tasador/pkg/realtor"
 )
 
 // say writes a line of progress; a closed error output is no reason to stop.
@@ -37,11 +38,11 @@ func (s *show) follow(ctx context.Context, i int, st step) error {
 	defer ticker.Stop()
 	told := map[string]bool{}
 	for {
-		run, err := s.pipeline.Run(ctx, dagID, st.runID)
+		run, err := s.pipeline.Run(ctx, realtor.DAG, st.runID)
 		if err != nil {
 			return err
 		}
-		tasks, err := s.pipeline.Tasks(ctx, dagID, st.runID)
+		tasks, err := s.pipeline.Tasks(ctx, realtor.DAG, st.runID)
 		if err != nil {
 			return err
 		}
@@ -79,7 +80,7 @@ func (s *show) failure(ctx context.Context, st step, tasks []pipelineclient.Task
 		if t.State == nil || *t.State != dag.StateFailed {
 			continue
 		}
-		lines, err := s.pipeline.Log(ctx, dagID, st.runID, t.ID, t.Try)
+		lines, err := s.pipeline.Log(ctx, realtor.DAG, st.runID, t.ID, t.Try)
 		if err != nil || len(lines) == 0 {
 			return fmt.Errorf("the task %s failed", t.ID)
 		}
@@ -154,6 +155,6 @@ func (s *show) closing() error {
 		return fmt.Errorf("summary: %w", err)
 	}
 	_, err := fmt.Fprintf(s.opts.Out, "\ndemo: ok promoted=%s/%s test_rmse=%.2f prediction=%.2f seconds=%.1f\n",
-		modelName, s.version, s.testRMSE, s.price, time.Since(s.begin).Seconds())
+		realtor.Model, s.version, s.testRMSE, s.price, time.Since(s.begin).Seconds())
 	return err
 }

@@ -8,6 +8,7 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/config"
+	"tasador/pkg/realtor"
 	"tasador/web"
 )
 
@@ -18,7 +19,7 @@ func landings() map[string]web.LandingOptions {
 			Intro: "This server runs the DAG that collects listings, trains and promotes the price model.",
 			Entries: []web.Entry{
 				{Path: "/api/v2/dags", What: "DAGs, their runs and tasks, in the shapes of Airflow's REST API"},
-				{Path: "/api/v2/dags/realtor_price_model/dagRuns", What: "The runs of the DAG; POST starts one"},
+				{Path: "/api/v2/dags/" + realtor.DAG + "/dagRuns", What: "The runs of the DAG; POST starts one"},
 			},
 		},
 		config.RoleTracking: {

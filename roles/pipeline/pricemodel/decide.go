@@ -8,15 +8,7 @@ import (
 	"tasador/pkg/dag"
 	"tasador/pkg/dataset"
 	"tasador/pkg/experiment"
-)
-
-// decisionRun is the name of the run that records what a DAG run decided.
-const decisionRun = "decision"
-
-// What reset_data records.
-const (
-	decisionReset = taskReset
-	reasonReset   = "fuente agotada"
+	"tasador/pkg/realtor"
 )
 
 // decide asks the gate about this DAG run's rows and records its decision.
@@ -53,17 +45,17 @@ func (d Deps) reset(ctx context.Context, tc *dag.TaskContext) (dag.Result, error
 		return dag.Result{}, err
 	}
 	tc.Log.InfoContext(ctx, "tables of listings emptied")
-	return dag.Done(), d.record(ctx, tc, dataset.Decision{Decision: decisionReset, Reason: reasonReset}, 0)
+	return dag.Done(), d.record(ctx, tc, dataset.Decision{Decision: realtor.DecisionReset, Reason: realtor.ReasonReset}, 0)
 }
 
 // record writes the decision run of the DAG run, the same one however often it is called.
 func (d Deps) record(ctx context.Context, tc *dag.TaskContext, decision dataset.Decision, newRecords int) error {
-	run, err := d.openRun(ctx, tc, decisionRun)
+	run, err := d.openRun(ctx, tc, realtor.DecisionRun)
 	if err != nil {
 		return err
 	}
-	batch := experiment.Batch{Tags: []experiment.Tag{{Key: "decision", Value: decision.Decision}, {Key: "reason", Value: decision.Reason}}}
-	batch.Metrics = missingMetrics(run, []experiment.Metric{{Key: "new_records", Value: float64(newRecords)}}, time.Now())
+	batch := experiment.Batch{Tags: []experiment.Tag{{Key: realtor.TagDecision, Value: decision.Decision}, {Key: realtor.TagReason, Value: decision.Reason}}}
+	batch.Metrics = missingMetrics(run, []experiment.Metric{{Key: realtor.MetricNewRecords, Value: float64(newRecords)}}, time.Now())
 	if err := d.tracking.LogBatch(ctx, run.ID, batch); err != nil {
 		return err
 	}

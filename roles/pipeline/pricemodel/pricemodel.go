@@ -16,30 +16,22 @@ import (
 	"tasador/pkg/dataset"
 	"tasador/pkg/listingapi"
 	"tasador/pkg/observability"
+	"tasador/pkg/realtor"
 	"tasador/pkg/sqlstore/datasetstore"
 	"tasador/pkg/trackingclient"
-)
-
-// ID is the id of the DAG.
-const ID = "realtor_price_model"
-
-// Experiment and Model are the names under which tracking keeps runs and versions.
-const (
-	Experiment = "Realtor_Price_Experiment"
-	Model      = "RealtorPriceModel"
 )
 
 // The tasks.
 const (
 	taskExtract       = "extract_data"
 	taskBranch        = "branch_on_exhaustion"
-	taskReset         = "reset_data"
+	taskReset         = realtor.DecisionReset
 	taskEndAfterReset = "end_after_reset"
 	taskDecide        = "decide_to_train"
-	taskSplit         = dataset.DecisionTrain
+	taskSplit         = realtor.DecisionTrain
 	taskPreprocess    = "preprocess_data"
 	taskTrain         = "train_and_register"
-	taskEndNoTrain    = dataset.DecisionNoTrain
+	taskEndNoTrain    = realtor.DecisionNoTrain
 	taskEnd           = "end"
 )
 
@@ -89,7 +81,7 @@ func (d Deps) Ready(ctx context.Context) error { return d.data.Ready(ctx) }
 // Definition is the DAG.
 func Definition(d Deps) dag.Definition {
 	def := dag.Definition{
-		ID:          ID,
+		ID:          realtor.DAG,
 		Description: "Collects listings, decides whether to train, trains a ridge model and promotes it if it is better.",
 		Owner:       d.schedule.Owner,
 		Tags:        d.schedule.Tags,

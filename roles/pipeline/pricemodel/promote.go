@@ -7,6 +7,7 @@ import (
 
 	"tasador/pkg/dag"
 	"tasador/pkg/experiment"
+	"tasador/pkg/realtor"
 	"tasador/pkg/registry"
 )
 
@@ -21,7 +22,7 @@ func (d Deps) promote(ctx context.Context, tc *dag.TaskContext, run *experiment.
 		return err
 	}
 	if promoted {
-		if _, err := d.tracking.TransitionStage(ctx, Model, version.Version, registry.Production, true); err != nil {
+		if _, err := d.tracking.TransitionStage(ctx, realtor.Model, version.Version, registry.Production, true); err != nil {
 			return err
 		}
 	}
@@ -30,10 +31,10 @@ func (d Deps) promote(ctx context.Context, tc *dag.TaskContext, run *experiment.
 		previousText = experiment.FormatFloat(*previous)
 	}
 	err = d.tracking.LogBatch(ctx, run.ID, experiment.Batch{Tags: []experiment.Tag{
-		{Key: "previous_best_rmse", Value: previousText},
-		{Key: "current_rmse", Value: experiment.FormatFloat(found.testRMSE)},
-		{Key: "best_alpha", Value: experiment.FormatFloat(found.bestAlpha)},
-		{Key: tagPromoted, Value: strconv.FormatBool(promoted)},
+		{Key: realtor.TagPreviousRMSE, Value: previousText},
+		{Key: realtor.TagCurrentRMSE, Value: experiment.FormatFloat(found.testRMSE)},
+		{Key: realtor.TagBestAlpha, Value: experiment.FormatFloat(found.bestAlpha)},
+		{Key: realtor.TagPromoted, Value: strconv.FormatBool(promoted)},
 	}})
 	if err != nil {
 		return err
@@ -51,8 +52,8 @@ func (d Deps) bestOther(ctx context.Context, dagRunID, experimentID string) (*fl
 	}
 	var best *float64
 	// Runs without the metric come last, so the walk ends at the first of them.
-	err = d.eachRun(ctx, experimentID, "tags.dag_run_id != "+value, []string{"metrics.test_rmse ASC"}, func(run experiment.Run) bool {
-		rmse, logged := run.Metric(metricTestRMSE)
+	err = d.eachRun(ctx, experimentID, "tags."+realtor.TagDAGRunID+" != "+value, []string{"metrics." + realtor.MetricTestRMSE + " ASC"}, func(run experiment.Run) bool {
+		rmse, logged := run.Metric(realtor.MetricTestRMSE)
 		if logged && isFinite(rmse) && rmse < math.MaxFloat64 { // MLflow keeps an infinite one as the largest number
 			best = &rmse
 		}

@@ -14,6 +14,7 @@ import (
 	"tasador/pkg/dag"
 	"tasador/pkg/experiment"
 	"tasador/pkg/model"
+	"tasador/pkg/realtor"
 	"tasador/pkg/registry"
 )
 
@@ -36,7 +37,7 @@ func (d Deps) register(ctx context.Context, tc *dag.TaskContext, run *experiment
 		}
 		tc.Log.InfoContext(ctx, "model logged", "model", logged.ID)
 	}
-	_, err = d.tracking.CreateModel(ctx, Model, "", nil)
+	_, err = d.tracking.CreateModel(ctx, realtor.Model, "", nil)
 	if err != nil && apperror.CodeOf(err) != apperror.AlreadyExists {
 		return nil, err
 	}
@@ -44,14 +45,14 @@ func (d Deps) register(ctx context.Context, tc *dag.TaskContext, run *experiment
 		return nil, err
 	}
 	made, err := d.tracking.CreateVersion(ctx, registry.NewVersion{
-		Name: Model, Source: "models:/" + logged.ID, RunID: run.ID, ModelID: logged.ID,
-		Tags: []experiment.Tag{{Key: tagDAGRunID, Value: tc.Run.ID}, fenceTag(tc)},
+		Name: realtor.Model, Source: "models:/" + logged.ID, RunID: run.ID, ModelID: logged.ID,
+		Tags: []experiment.Tag{{Key: realtor.TagDAGRunID, Value: tc.Run.ID}, fenceTag(tc)},
 	})
 	if err != nil {
 		return nil, err
 	}
 	if err := d.data.Hold(ctx, claimOf(tc)); err != nil {
-		return nil, errors.Join(err, d.tracking.DeleteVersion(ctx, Model, made.Version))
+		return nil, errors.Join(err, d.tracking.DeleteVersion(ctx, realtor.Model, made.Version))
 	}
 	version, found, err := d.findVersion(ctx, tc, run.ID)
 	if err != nil {
@@ -60,7 +61,7 @@ func (d Deps) register(ctx context.Context, tc *dag.TaskContext, run *experiment
 	if !found {
 		version = made
 	}
-	tc.Log.InfoContext(ctx, "model registered", "name", Model, "version", version.Version)
+	tc.Log.InfoContext(ctx, "model registered", "name", realtor.Model, "version", version.Version)
 	return version, nil
 }
 
@@ -75,7 +76,7 @@ func (d Deps) findVersion(ctx context.Context, tc *dag.TaskContext, runID string
 			return nil, false, err
 		}
 		for _, v := range page.Items {
-			if v.Name == Model {
+			if v.Name == realtor.Model {
 				versions = append(versions, v)
 			}
 		}
@@ -95,7 +96,7 @@ func (d Deps) findVersion(ctx context.Context, tc *dag.TaskContext, runID string
 			return nil, false, err
 		}
 		tc.Log.WarnContext(ctx, "archiving a second version of the same DAG run", "version", extra.Version)
-		if _, err := d.tracking.TransitionStage(ctx, Model, extra.Version, registry.Archived, false); err != nil {
+		if _, err := d.tracking.TransitionStage(ctx, realtor.Model, extra.Version, registry.Archived, false); err != nil {
 			return nil, false, err
 		}
 	}
@@ -119,7 +120,7 @@ func (d Deps) openLogged(ctx context.Context, tc *dag.TaskContext, run *experime
 	if !found {
 		logged, err = d.tracking.CreateLoggedModel(ctx, experiment.NewLoggedModel{
 			ExperimentID: run.ExperimentID, Name: loggedName, SourceRunID: run.ID,
-			Tags: []experiment.Tag{{Key: tagDAGRunID, Value: tc.Run.ID}, fenceTag(tc)},
+			Tags: []experiment.Tag{{Key: realtor.TagDAGRunID, Value: tc.Run.ID}, fenceTag(tc)},
 		})
 		if err != nil {
 			return nil, err
@@ -142,7 +143,7 @@ func (d Deps) findLogged(ctx context.Context, tc *dag.TaskContext, run *experime
 		return nil, false, err
 	}
 	q := experiment.RunSearch{ExperimentIDs: []string{run.ExperimentID}}
-	q.Filter = "tags.dag_run_id = " + value
+	q.Filter = "tags." + realtor.TagDAGRunID + " = " + value
 	page, err := d.tracking.SearchLoggedModels(ctx, q)
 	if err != nil {
 		return nil, false, err

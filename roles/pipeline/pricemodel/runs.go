@@ -14,6 +14,7 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
 	"tasador/pkg/experiment"
+	"tasador/pkg/realtor"
 	"tasador/pkg/registry"
 )
 
@@ -25,23 +26,18 @@ type Tracking interface {
 	PutArtifact(ctx context.Context, artifactURI, name string, r io.Reader) error
 }
 
-// The tags that say to which DAG run something belongs.
-const (
-	tagDAGRunID      = "dag_run_id"
-	tagExecutionDate = "execution_date"
-	tagAsOf          = "as_of"
-	tagFence         = "tasador.fence" // of the try that made it
-)
+// tagFence says which try of a task made something.
+const tagFence = "tasador.fence"
 
 // experimentID returns the id of the experiment, which is made if it is missing.
 func (d Deps) experimentID(ctx context.Context) (string, error) {
-	e, err := d.tracking.ExperimentByName(ctx, Experiment)
+	e, err := d.tracking.ExperimentByName(ctx, realtor.Experiment)
 	if apperror.CodeOf(err) == apperror.NotFound {
-		id, err := d.tracking.CreateExperiment(ctx, experiment.NewExperiment{Name: Experiment})
+		id, err := d.tracking.CreateExperiment(ctx, experiment.NewExperiment{Name: realtor.Experiment})
 		if err == nil || apperror.CodeOf(err) != apperror.AlreadyExists {
 			return id, err
 		}
-		e, err = d.tracking.ExperimentByName(ctx, Experiment)
+		e, err = d.tracking.ExperimentByName(ctx, realtor.Experiment)
 		if err != nil {
 			return "", err
 		}
@@ -51,7 +47,7 @@ func (d Deps) experimentID(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if e.LifecycleStage == experiment.Deleted {
-		return "", apperror.New(apperror.FailedPrecondition, "the experiment %s is deleted; restore it in tracking", Experiment)
+		return "", apperror.New(apperror.FailedPrecondition, "the experiment %s is deleted; restore it in tracking", realtor.Experiment)
 	}
 	return e.ID, nil
 }
@@ -97,8 +93,8 @@ func (d Deps) runTags(tc *dag.TaskContext) ([]experiment.Tag, error) {
 		return nil, err
 	}
 	return []experiment.Tag{
-		{Key: tagDAGRunID, Value: run.ID}, {Key: tagExecutionDate, Value: isoformat(run.LogicalDate)}, {Key: tagAsOf, Value: isoformat(asOf)}, fenceTag(tc),
-		{Key: experiment.TagSourceName, Value: ID}, {Key: experiment.TagSourceType, Value: "JOB"}, {Key: experiment.TagUser, Value: d.schedule.Owner},
+		{Key: realtor.TagDAGRunID, Value: run.ID}, {Key: realtor.TagExecutionDate, Value: isoformat(run.LogicalDate)}, {Key: realtor.TagAsOf, Value: isoformat(asOf)}, fenceTag(tc),
+		{Key: experiment.TagSourceName, Value: realtor.DAG}, {Key: experiment.TagSourceType, Value: "JOB"}, {Key: experiment.TagUser, Value: d.schedule.Owner},
 	}, nil
 }
 
@@ -125,7 +121,7 @@ func (d Deps) findRun(ctx context.Context, tc *dag.TaskContext, experimentID, na
 		return nil, false, err
 	}
 	var runs []experiment.Run
-	err = d.eachRun(ctx, experimentID, "tags.dag_run_id = "+value, nil, func(run experiment.Run) bool {
+	err = d.eachRun(ctx, experimentID, "tags."+realtor.TagDAGRunID+" = "+value, nil, func(run experiment.Run) bool {
 		if run.Name == name {
 			runs = append(runs, run)
 		}

@@ -11,21 +11,10 @@ import (
 	"tasador/pkg/dataset"
 	"tasador/pkg/experiment"
 	"tasador/pkg/model"
+	"tasador/pkg/realtor"
 	"tasador/pkg/registry"
 	"tasador/pkg/training"
 )
-
-// Names under which a training run records what it found.
-const (
-	metricValRMSE     = "val_rmse_alpha_" // and the alpha
-	metricBestValRMSE = "best_val_rmse"
-	metricTestRMSE    = "test_rmse"
-	paramBestAlpha    = "best_alpha"
-	tagPromoted       = "promoted"
-)
-
-// trainRun is the name of the DAG run's training run.
-func trainRun(dagRunID string) string { return "train__" + dagRunID }
 
 // train trains a model on the clean tables, registers it and promotes it if it is better than all before. It goes on where an
 // earlier try stopped; when that one was done it does nothing.
@@ -33,11 +22,11 @@ func (d Deps) train(ctx context.Context, tc *dag.TaskContext) (dag.Result, error
 	if err := d.data.Hold(ctx, claimOf(tc)); err != nil {
 		return dag.Result{}, err
 	}
-	run, err := d.openRun(ctx, tc, trainRun(tc.Run.ID))
+	run, err := d.openRun(ctx, tc, realtor.TrainRun(tc.Run.ID))
 	if err != nil {
 		return dag.Result{}, err
 	}
-	if promoted, done := run.Tag(tagPromoted); done && run.Status == experiment.Finished {
+	if promoted, done := run.Tag(realtor.TagPromoted); done && run.Status == experiment.Finished {
 		tc.Log.InfoContext(ctx, "this DAG run has trained already", "run", run.ID, "promoted", promoted)
 		return dag.Done(), nil
 	}
@@ -139,15 +128,15 @@ func (d Deps) parts(ctx context.Context, dagRunID string) (training.Parts, error
 func resultBatch(run *experiment.Run, r training.Result) experiment.Batch {
 	var metrics []experiment.Metric
 	for _, v := range r.ValRMSE {
-		metrics = append(metrics, experiment.Metric{Key: metricValRMSE + experiment.FormatFloat(v.Alpha), Value: v.RMSE})
+		metrics = append(metrics, experiment.Metric{Key: realtor.MetricValRMSE + experiment.FormatFloat(v.Alpha), Value: v.RMSE})
 	}
-	metrics = append(metrics, experiment.Metric{Key: metricBestValRMSE, Value: r.BestValRMSE}, experiment.Metric{Key: metricTestRMSE, Value: r.TestRMSE})
+	metrics = append(metrics, experiment.Metric{Key: realtor.MetricBestVal, Value: r.BestValRMSE}, experiment.Metric{Key: realtor.MetricTestRMSE, Value: r.TestRMSE})
 	for i := range metrics {
 		metrics[i].Timestamp = run.StartTime // so that a retry adds no points
 	}
 	return experiment.Batch{
 		Metrics: metrics,
-		Params:  []experiment.Param{{Key: paramBestAlpha, Value: experiment.FormatFloat(r.BestAlpha)}},
+		Params:  []experiment.Param{{Key: realtor.ParamBestAlpha, Value: experiment.FormatFloat(r.BestAlpha)}},
 	}
 }
 
@@ -159,7 +148,7 @@ func (d Deps) recorded(ctx context.Context, runID string) (outcome, error) {
 	}
 	o := outcome{bestAlpha: math.NaN()}
 	for _, p := range run.Params {
-		if p.Key == paramBestAlpha {
+		if p.Key == realtor.ParamBestAlpha {
 			v, err := strconv.ParseFloat(p.Value, 64)
 			if err != nil {
 				break
@@ -167,10 +156,10 @@ func (d Deps) recorded(ctx context.Context, runID string) (outcome, error) {
 			o.bestAlpha = v
 		}
 	}
-	rmse, logged := run.Metric(metricTestRMSE)
+	rmse, logged := run.Metric(realtor.MetricTestRMSE)
 	if !logged || math.IsNaN(o.bestAlpha) {
 		return outcome{}, apperror.New(apperror.FailedPrecondition,
-			"run %s has a registered model but no %s or %s; delete the version and the run in tracking, then run the task again", run.ID, metricTestRMSE, paramBestAlpha)
+			"run %s has a registered model but no %s or %s; delete the version and the run in tracking, then run the task again", run.ID, realtor.MetricTestRMSE, realtor.ParamBestAlpha)
 	}
 	o.testRMSE = rmse
 	return o, nil

@@ -16,6 +16,7 @@ import (
 	"tasador/pkg/config"
 	"tasador/pkg/experiment"
 	"tasador/pkg/lifecycle"
+	"tasador/pkg/realtor"
 	"tasador/pkg/registry"
 	"tasador/pkg/trackingclient"
 	"tasador/roles/pipeline/pricemodel"
@@ -128,7 +129,7 @@ func (w *world) rows(t *testing.T, file, table string) (n int) {
 // runs lists the active runs of a DAG run by name.
 func (w *world) runs(t *testing.T, dagRunID string) map[string]experiment.Run {
 	t.Helper()
-	e, err := w.tracking.ExperimentByName(t.Context(), pricemodel.Experiment)
+	e, err := w.tracking.ExperimentByName(t.Context(), realtor.Experiment)
 	require.NoError(t, err)
 	page, err := w.tracking.SearchRuns(t.Context(), experiment.RunSearch{
 		ExperimentIDs: []string{e.ID}, Search: experiment.Search{Filter: "tags.dag_run_id = '" + dagRunID + "'"},
@@ -167,7 +168,7 @@ func metric(t *testing.T, run experiment.Run, key string) float64 {
 // versions lists the versions of the model by number, with their stages.
 func (w *world) versions(t *testing.T) map[string]registry.Stage {
 	t.Helper()
-	page, err := w.tracking.SearchVersions(t.Context(), experiment.Search{Filter: "name = '" + pricemodel.Model + "'"})
+	page, err := w.tracking.SearchVersions(t.Context(), experiment.Search{Filter: "name = '" + realtor.Model + "'"})
 	require.NoError(t, err)
 	out := make(map[string]registry.Stage)
 	for _, v := range page.Items {

@@ -1,0 +1,55 @@
+// Package realtor holds the names of the price model: its DAG, its experiment, its registered model, and what each DAG run records
+// of itself in tracking. The pipeline writes under these names; serving's history and the demonstration read what stands there.
+package realtor
+
+// The names that users see. They are the original's, so that its notebooks and dashboards find what they look for.
+const (
+	DAG        = "realtor_price_model"
+	Experiment = "Realtor_Price_Experiment"
+	Model      = "RealtorPriceModel"
+)
+
+// Each DAG run has one run in the experiment that records what was decided, and one more if a model was trained.
+const (
+	DecisionRun    = "decision"
+	TrainRunPrefix = "train__"
+)
+
+// TrainRun returns the name of a DAG run's training run.
+func TrainRun(dagRunID string) string { return TrainRunPrefix + dagRunID }
+
+// The decisions: the ids of the tasks that the DAG goes on with.
+const (
+	DecisionTrain   = "split_data"
+	DecisionNoTrain = "end_no_train"
+	DecisionReset   = "reset_data"
+)
+
+// ReasonReset is the reason of DecisionReset. Reasons are data: their texts are the same in every language.
+const ReasonReset = "fuente agotada"
+
+// Tags of all runs of a DAG run.
+const (
+	TagDAGRunID      = "dag_run_id"
+	TagExecutionDate = "execution_date"
+	TagAsOf          = "as_of"
+)
+
+// What a decision run records beside them.
+const (
+	TagDecision      = "decision"
+	TagReason        = "reason"
+	MetricNewRecords = "new_records"
+)
+
+// What a training run records beside them. TagBestAlpha repeats ParamBestAlpha, as the original does.
+const (
+	TagPromoted     = "promoted"           // true or false
+	TagCurrentRMSE  = "current_rmse"       // MetricTestRMSE
+	TagPreviousRMSE = "previous_best_rmse" // the least of the other DAG runs, None if there is none
+	TagBestAlpha    = "best_alpha"
+	ParamBestAlpha  = "best_alpha"
+	MetricValRMSE   = "val_rmse_alpha_" // and the alpha
+	MetricBestVal   = "best_val_rmse"
+	MetricTestRMSE  = "test_rmse"
+)
