@@ -56,7 +56,7 @@ type Answer struct {
 	Bytes    int64 // written
 }
 
-// New returns a client of the data API at baseURI, such as http://127.0.0.1:8081. A wrong address shows when it is used.
+// New returns a client of the data API at baseURI, such as http://127.0.0.1:8090. A wrong address shows when it is used.
 func New(baseURI string, opts Options) *Client {
 	setDefault(&opts.ConnectTimeout, DefaultConnectTimeout)
 	setDefault(&opts.HeaderTimeout, DefaultHeaderTimeout)
@@ -132,11 +132,11 @@ func (c *Client) Restart(ctx context.Context, req Request) error {
 
 func (c *Client) address(path string, req Request) (*url.URL, error) {
 	if strings.TrimSpace(c.base) == "" {
-		return nil, apperror.New(apperror.Invalid, "no data API is configured; set --source.uri, for example http://127.0.0.1:8081")
+		return nil, apperror.New(apperror.Invalid, "no data API is configured; set --source.uri, for example http://127.0.0.1:8090")
 	}
 	u, err := url.Parse(c.base)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, apperror.New(apperror.Invalid, "%q is not the address of a data API; set --source.uri, for example http://127.0.0.1:8081", c.base)
+		return nil, apperror.New(apperror.Invalid, "%q is not the address of a data API; set --source.uri, for example http://127.0.0.1:8090", c.base)
 	}
 	u = u.JoinPath(path)
 	u.RawQuery = url.Values{"group_number": {strconv.Itoa(req.GroupNumber)}, "day": {req.Day}}.Encode()
