@@ -9,24 +9,14 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/experiment"
+	"tasador/pkg/realtor"
 	"tasador/pkg/registry"
 )
 
-// experimentName is where the DAG logs its decisions and trainings.
-const experimentName = "Realtor_Price_Experiment"
-
-// Names and tags by which the DAG's runs are told apart and joined.
+// How much history the page shows. A DAG run has a decision and perhaps a training; retries may have left more.
 const (
-	decisionRun   = "decision"
-	trainPrefix   = "train__"
-	tagDagRunID   = "dag_run_id"
-	tagDecision   = "decision"
-	tagReason     = "reason"
-	tagPromoted   = "promoted"
-	tagCurrent    = "current_rmse"
-	tagPrevious   = "previous_best_rmse"
 	historyRows   = 100
-	historySearch = 4 * historyRows // a DAG run has a decision and perhaps a training; retries may have left more
+	historySearch = 4 * historyRows
 )
 
 // tracking is what the history reads.
@@ -52,7 +42,7 @@ type historyRow struct {
 
 // history returns the newest DAG runs, newest first, and whether there are more. Codes: Unavailable when tracking is away.
 func history(ctx context.Context, from tracking, model string) (rows []historyRow, more bool, err error) {
-	e, err := from.ExperimentByName(ctx, experimentName)
+	e, err := from.ExperimentByName(ctx, realtor.Experiment)
 	if apperror.CodeOf(err) == apperror.NotFound && err != nil {
 		return nil, false, nil
 	}
@@ -95,7 +85,7 @@ func join(runs []experiment.Run, versions map[string]string, model string) []his
 	seen := map[string]bool{}
 	for i := range runs {
 		run := &runs[i]
-		id, tagged := run.Tag(tagDagRunID)
+		id, tagged := run.Tag(realtor.TagDAGRunID)
 		kind := kindOf(run.Name)
 		if !tagged || kind == "" || seen[kind+id] {
 			continue
@@ -107,9 +97,9 @@ func join(runs []experiment.Run, versions map[string]string, model string) []his
 			byID[id] = row
 		}
 		row.started = min(row.started, run.StartTime)
-		if kind == decisionRun {
-			row.Decision, _ = run.Tag(tagDecision)
-			row.Reason, _ = run.Tag(tagReason)
+		if kind == realtor.DecisionRun {
+			row.Decision, _ = run.Tag(realtor.TagDecision)
+			row.Reason, _ = run.Tag(realtor.TagReason)
 			continue
 		}
 		row.train(run, versions, model)
@@ -126,17 +116,17 @@ func join(runs []experiment.Run, versions map[string]string, model string) []his
 
 func kindOf(runName string) string {
 	switch {
-	case runName == decisionRun:
-		return decisionRun
-	case strings.HasPrefix(runName, trainPrefix):
-		return trainPrefix
+	case runName == realtor.DecisionRun:
+		return realtor.DecisionRun
+	case strings.HasPrefix(runName, realtor.TrainRunPrefix):
+		return realtor.TrainRunPrefix
 	}
 	return ""
 }
 
 func (r *historyRow) train(run *experiment.Run, versions map[string]string, model string) {
-	r.Promoted, _ = run.Tag(tagPromoted)
-	r.Current, r.Previous = numberTag(run, tagCurrent), numberTag(run, tagPrevious)
+	r.Promoted, _ = run.Tag(realtor.TagPromoted)
+	r.Current, r.Previous = numberTag(run, realtor.TagCurrentRMSE), numberTag(run, realtor.TagPreviousRMSE)
 	version, registered := versions[run.ID]
 	if registered {
 		r.ModelName = model

@@ -9,6 +9,7 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/experiment"
+	"tasador/pkg/realtor"
 	"tasador/pkg/registry"
 )
 
@@ -43,14 +44,14 @@ func run(id, name string, start int64, tags ...string) experiment.Run {
 func TestHistoryJoinsDecisionsAndTrainings(t *testing.T) {
 	from := records{
 		runs: []experiment.Run{ // newest first, as the search was asked for
-			run("r7", "a notebook", 90, tagDagRunID, "mine"),
-			run("r6", decisionRun, 80),
-			run("r5", "train__b", 70, tagDagRunID, "b", tagPromoted, "false", tagCurrent, "nan", tagPrevious, "200.5"),
-			run("r4", decisionRun, 60, tagDagRunID, "c", tagDecision, "end_no_train", tagReason, "0 new records"),
-			run("r3", decisionRun, 50, tagDagRunID, "b", tagDecision, "split_data", tagReason, "15000 nuevos > 10000"),
-			run("r2", "train__a", 40, tagDagRunID, "a", tagPromoted, "true", tagCurrent, "200.5", tagPrevious, "None"),
-			run("r1", decisionRun, 31, tagDagRunID, "a", tagDecision, "split_data", tagReason, "the second try"),
-			run("r0", decisionRun, 30, tagDagRunID, "a", tagDecision, "split_data", tagReason, "the first try"),
+			run("r7", "a notebook", 90, realtor.TagDAGRunID, "mine"),
+			run("r6", realtor.DecisionRun, 80),
+			run("r5", "train__b", 70, realtor.TagDAGRunID, "b", realtor.TagPromoted, "false", realtor.TagCurrentRMSE, "nan", realtor.TagPreviousRMSE, "200.5"),
+			run("r4", realtor.DecisionRun, 60, realtor.TagDAGRunID, "c", realtor.TagDecision, "end_no_train", realtor.TagReason, "0 new records"),
+			run("r3", realtor.DecisionRun, 50, realtor.TagDAGRunID, "b", realtor.TagDecision, "split_data", realtor.TagReason, "15000 nuevos > 10000"),
+			run("r2", "train__a", 40, realtor.TagDAGRunID, "a", realtor.TagPromoted, "true", realtor.TagCurrentRMSE, "200.5", realtor.TagPreviousRMSE, "None"),
+			run("r1", realtor.DecisionRun, 31, realtor.TagDAGRunID, "a", realtor.TagDecision, "split_data", realtor.TagReason, "the second try"),
+			run("r0", realtor.DecisionRun, 30, realtor.TagDAGRunID, "a", realtor.TagDecision, "split_data", realtor.TagReason, "the first try"),
 		},
 		versions: []registry.Version{{Version: "1", RunID: "r2"}, {Version: "2", RunID: "r5"}},
 	}
@@ -80,7 +81,7 @@ func TestHistoryIsBounded(t *testing.T) {
 	var from records
 	for i := range int64(historyRows + 5) {
 		id := string(rune('0' + i))
-		from.runs = append(from.runs, run(id, decisionRun, 1000-i, tagDagRunID, id))
+		from.runs = append(from.runs, run(id, realtor.DecisionRun, 1000-i, realtor.TagDAGRunID, id))
 	}
 	rows, more, err := history(t.Context(), from, "m")
 	require.NoError(t, err)
