@@ -8,35 +8,15 @@ import (
 	"tasador/pkg/property"
 )
 
-// column says where in a listing the value of a column goes: exactly one of the two is set.
-type column struct {
-	name   string
-	number func(*property.Listing) *float64
-	text   func(*property.Listing) *property.Text
-}
-
-// columns are the known columns in the order of property.Columns, which is that of list rows.
-var columns = [12]column{
-	{name: property.BrokeredBy, number: func(l *property.Listing) *float64 { return &l.BrokeredBy }},
-	{name: property.Status, text: func(l *property.Listing) *property.Text { return &l.Status }},
-	{name: property.Price, number: func(l *property.Listing) *float64 { return &l.Price }},
-	{name: property.Bed, number: func(l *property.Listing) *float64 { return &l.Bed }},
-	{name: property.Bath, number: func(l *property.Listing) *float64 { return &l.Bath }},
-	{name: property.AcreLot, number: func(l *property.Listing) *float64 { return &l.AcreLot }},
-	{name: property.Street, number: func(l *property.Listing) *float64 { return &l.Street }},
-	{name: property.City, text: func(l *property.Listing) *property.Text { return &l.City }},
-	{name: property.State, text: func(l *property.Listing) *property.Text { return &l.State }},
-	{name: property.ZipCode, text: func(l *property.Listing) *property.Text { return &l.ZipCode }},
-	{name: property.HouseSize, number: func(l *property.Listing) *float64 { return &l.HouseSize }},
-	{name: property.PrevSoldDate, text: func(l *property.Listing) *property.Text { return &l.PrevSoldDate }},
-}
+// columns are the known columns, in the order of list rows.
+var columns = property.Fields()
 
 const zipCodeIndex = 9
 
 // columnIndex finds a known column by its exact name, or gives -1.
 func columnIndex(name []byte) int {
 	for i := range columns {
-		if columns[i].name == string(name) {
+		if columns[i].Name == string(name) {
 			return i
 		}
 	}
@@ -45,8 +25,8 @@ func columnIndex(name []byte) int {
 
 // assign puts a value into column i of the row and reports whether its type was right. A column that comes twice keeps the last.
 func (d *decoder) assign(i int, k kind, raw []byte) bool {
-	if columns[i].number != nil {
-		to := columns[i].number(&d.row.Listing)
+	if columns[i].Number != nil {
+		to := columns[i].Number(&d.row.Listing)
 		*to = property.Null()
 		if k != kindNumber {
 			return k == kindNull
@@ -58,7 +38,7 @@ func (d *decoder) assign(i int, k kind, raw []byte) bool {
 		*to = v
 		return true
 	}
-	to := columns[i].text(&d.row.Listing)
+	to := columns[i].Text(&d.row.Listing)
 	*to = property.Text{}
 	switch {
 	case k == kindText:

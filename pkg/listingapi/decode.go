@@ -60,8 +60,8 @@ type decoder struct {
 	batch  Batch
 	rows   int
 	inRow  bool
-	seen   [12]bool // known columns that some row has
-	wrong  [12]int  // values of the wrong type
+	seen   [property.NumColumns]bool // known columns that some row has
+	wrong  [property.NumColumns]int  // values of the wrong type
 	row    Row
 	texts  map[string]string // short texts met before, so that a city costs memory once
 	detail string
@@ -90,8 +90,8 @@ func (d *decoder) payload() error {
 	return d.atEnd()
 }
 
-// object reads the members of the payload, in any order.
-func (d *decoder) object() error {
+// members calls each after the name of every member of an object, with the value still to read.
+func (d *decoder) members(each func(name []byte) error) error {
 	if empty, err := d.isEmpty('}'); err != nil || empty {
 		return err
 	}
@@ -100,12 +100,37 @@ func (d *decoder) object() error {
 		if err != nil {
 			return err
 		}
-		if err := d.member(string(name)); err != nil {
+		if err := each(name); err != nil {
 			return err
 		}
 		if more, err = d.more('}'); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// elements calls each before every element of a list.
+func (d *decoder) elements(each func(i int) error) error {
+	if empty, err := d.isEmpty(']'); err != nil || empty {
+		return err
+	}
+	for i, more := 0, true; more; i++ {
+		err := each(i)
+		if err != nil {
+			return err
+		}
+		if more, err = d.more(']'); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// object reads the members of the payload, in any order.
+func (d *decoder) object() error {
+	if err := d.members(func(name []byte) error { return d.member(string(name)) }); err != nil {
+		return err
 	}
 	d.batch.Finished = !d.data && isExhausted(d.detail)
 	return nil
@@ -157,10 +182,7 @@ func wholeNumber(raw []byte) int {
 
 // list reads rows up to the end of their list.
 func (d *decoder) list() error {
-	if empty, err := d.isEmpty(']'); err != nil || empty {
-		return err
-	}
-	for more := true; more; {
+	return d.elements(func(int) error {
 		d.inRow = true
 		if err := d.readRow(); err != nil {
 			return err
@@ -170,15 +192,8 @@ func (d *decoder) list() error {
 			return &stopError{cause: err}
 		}
 		d.rows++
-		if err := d.checkContext(); err != nil {
-			return err
-		}
-		var err error
-		if more, err = d.more(']'); err != nil {
-			return err
-		}
-	}
-	return nil
+		return d.checkContext()
+	})
 }
 
 func (d *decoder) checkContext() error {
@@ -200,50 +215,18 @@ func (d *decoder) readRow() error {
 	case err != nil:
 		return err
 	case k == kindObject:
-		return d.objectRow()
+		return d.members(func(name []byte) error { return d.field(columnIndex(name)) })
 	case k == kindList:
-		return d.listRow()
+		return d.elements(d.listField)
 	}
 	return fmt.Errorf("the row is %s, not an object or a list", k)
 }
 
-func (d *decoder) objectRow() error {
-	if empty, err := d.isEmpty('}'); err != nil || empty {
-		return err
+func (d *decoder) listField(i int) error {
+	if i == len(columns) {
+		return fmt.Errorf("the row has more than the %d values that a listing has", len(columns))
 	}
-	for more := true; more; {
-		name, err := d.key()
-		if err != nil {
-			return err
-		}
-		if err := d.field(columnIndex(name)); err != nil {
-			return err
-		}
-		if more, err = d.more('}'); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (d *decoder) listRow() error {
-	if empty, err := d.isEmpty(']'); err != nil || empty {
-		return err
-	}
-	i := 0
-	for more := true; more; i++ {
-		if i == len(columns) {
-			return fmt.Errorf("the row has more than the %d values that a listing has", len(columns))
-		}
-		if err := d.field(i); err != nil {
-			return err
-		}
-		var err error
-		if more, err = d.more(']'); err != nil {
-			return err
-		}
-	}
-	return nil
+	return d.field(i)
 }
 
 // field reads one value into the column with index i; a negative index passes over it.
@@ -256,7 +239,7 @@ func (d *decoder) field(i int) error {
 		d.seen[i] = true
 		if !d.assign(i, k, raw) {
 			d.wrong[i]++
-			d.row.WrongTyped = append(d.row.WrongTyped, columns[i].name)
+			d.row.WrongTyped = append(d.row.WrongTyped, columns[i].Name)
 		}
 	}
 	return d.skip(k, 0)
@@ -266,7 +249,7 @@ func (d *decoder) columns() []string {
 	out := []string{}
 	for i, c := range columns {
 		if d.seen[i] {
-			out = append(out, c.name)
+			out = append(out, c.Name)
 		}
 	}
 	return out
@@ -276,7 +259,7 @@ func (d *decoder) invalid() map[string]int {
 	out := make(map[string]int)
 	for i, c := range columns {
 		if d.wrong[i] > 0 {
-			out[c.name] = d.wrong[i]
+			out[c.Name] = d.wrong[i]
 		}
 	}
 	return out

@@ -198,7 +198,7 @@ func (f *file) rewind(in *os.File, s slice) error {
 }
 
 func isNumeric(column string) bool {
-	return slices.Contains([]string{property.BrokeredBy, property.Price, property.Bed, property.Bath, property.AcreLot, property.Street, property.HouseSize}, column)
+	return slices.ContainsFunc(fields[:], func(f property.Field) bool { return f.Name == column && f.Number != nil })
 }
 
 // appendValue appends a field of the file as a JSON value: null if it is empty. A number that does not parse is missing, as it is

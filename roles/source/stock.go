@@ -77,14 +77,16 @@ func (g *generated) open(index int) (*openBatch, error) {
 	return b, nil
 }
 
-// setLiterals writes a listing as JSON values in the order of property.Columns; rooms are whole numbers, as in the real data.
+// fields are the columns of a generated listing.
+var fields = property.Fields()
+
+// setLiterals writes a listing as JSON values in the order of property.Columns.
 func setLiterals(to [][]byte, l property.Listing) {
-	for i, v := range []float64{l.BrokeredBy, l.Price, l.Bed, l.Bath, l.AcreLot, l.Street, l.HouseSize} {
-		at := []int{0, 2, 3, 4, 5, 6, 10}[i]
-		to[at] = appendNumber(to[at][:0], v)
-	}
-	for i, t := range []property.Text{l.Status, l.City, l.State, l.ZipCode, l.PrevSoldDate} {
-		at := []int{1, 7, 8, 9, 11}[i]
-		to[at] = appendMaybe(to[at][:0], t)
+	for i, f := range fields {
+		if f.Number != nil {
+			to[i] = appendNumber(to[i][:0], *f.Number(&l))
+		} else {
+			to[i] = appendMaybe(to[i][:0], *f.Text(&l))
+		}
 	}
 }

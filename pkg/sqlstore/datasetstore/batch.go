@@ -109,11 +109,7 @@ func (s *Store) StoreBatch(ctx context.Context, c Claim, b Batch, read func(inse
 }
 
 func (s *Store) insertRows(ctx context.Context, tx *gorm.DB, b batchRow, read func(insert func(property.Listing) error) error) error {
-	var columns []string
-	for _, c := range listingColumns {
-		columns = append(columns, c.name)
-	}
-	columns = append(columns, "fetched_at", "batch_number", "dag_run_id")
+	columns := append(property.Columns(), "fetched_at", "batch_number", "dag_run_id")
 	rows := newBulk(ctx, tx.Statement.ConnPool, s.raw.dialect, "realtor_raw", columns)
 	defer rows.close()
 	count := 0

@@ -34,7 +34,7 @@ func (sqlite) quote(name string) string { return `"` + strings.ReplaceAll(name, 
 func (q sqlite) createSplit(table string) string {
 	columns := []string{"position INTEGER PRIMARY KEY", "raw_id INTEGER NOT NULL"}
 	for _, c := range listingColumns {
-		columns = append(columns, q.quote(c.name)+" "+map[bool]string{true: "REAL", false: "TEXT"}[c.number != nil])
+		columns = append(columns, q.quote(c.Name)+" "+map[bool]string{true: "REAL", false: "TEXT"}[c.Number != nil])
 	}
 	return fmt.Sprintf("CREATE TABLE %s (%s, fetched_at TEXT NOT NULL)", q.quote(table), strings.Join(columns, ", "))
 }

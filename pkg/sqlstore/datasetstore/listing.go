@@ -6,36 +6,16 @@ import (
 	"tasador/pkg/property"
 )
 
-// listingColumn says where in a listing a column of realtor_raw is: exactly one of the two is set.
-type listingColumn struct {
-	name   string
-	number func(*property.Listing) *float64
-	text   func(*property.Listing) *property.Text
-}
-
 // listingColumns are the columns of a listing in the order of the tables.
-var listingColumns = []listingColumn{
-	{name: property.BrokeredBy, number: func(l *property.Listing) *float64 { return &l.BrokeredBy }},
-	{name: property.Status, text: func(l *property.Listing) *property.Text { return &l.Status }},
-	{name: property.Price, number: func(l *property.Listing) *float64 { return &l.Price }},
-	{name: property.Bed, number: func(l *property.Listing) *float64 { return &l.Bed }},
-	{name: property.Bath, number: func(l *property.Listing) *float64 { return &l.Bath }},
-	{name: property.AcreLot, number: func(l *property.Listing) *float64 { return &l.AcreLot }},
-	{name: property.Street, number: func(l *property.Listing) *float64 { return &l.Street }},
-	{name: property.City, text: func(l *property.Listing) *property.Text { return &l.City }},
-	{name: property.State, text: func(l *property.Listing) *property.Text { return &l.State }},
-	{name: property.ZipCode, text: func(l *property.Listing) *property.Text { return &l.ZipCode }},
-	{name: property.HouseSize, number: func(l *property.Listing) *float64 { return &l.HouseSize }},
-	{name: property.PrevSoldDate, text: func(l *property.Listing) *property.Text { return &l.PrevSoldDate }},
-}
+var listingColumns = property.Fields()
 
 // appendListing appends the values of a listing as the driver takes them.
 func appendListing(args []any, l *property.Listing) []any {
 	for _, c := range listingColumns {
-		if c.number != nil {
-			args = append(args, numberArg(*c.number(l)))
+		if c.Number != nil {
+			args = append(args, numberArg(*c.Number(l)))
 		} else {
-			args = append(args, textArg(*c.text(l)))
+			args = append(args, textArg(*c.Text(l)))
 		}
 	}
 	return args
@@ -57,15 +37,15 @@ func textArg(t property.Text) any {
 
 // listingTarget receives the columns of a listing from a query.
 type listingTarget struct {
-	numbers [12]sql.NullFloat64
-	texts   [12]sql.NullString
+	numbers [property.NumColumns]sql.NullFloat64
+	texts   [property.NumColumns]sql.NullString
 }
 
 // dests are the places for Scan, in the order of listingColumns.
 func (t *listingTarget) dests() []any {
 	var out []any
 	for i, c := range listingColumns {
-		if c.number != nil {
+		if c.Number != nil {
 			out = append(out, &t.numbers[i])
 		} else {
 			out = append(out, &t.texts[i])
@@ -77,10 +57,10 @@ func (t *listingTarget) dests() []any {
 func (t *listingTarget) listing() property.Listing {
 	var l property.Listing
 	for i, c := range listingColumns {
-		if c.number != nil {
-			*c.number(&l) = numberOf(t.numbers[i])
+		if c.Number != nil {
+			*c.Number(&l) = numberOf(t.numbers[i])
 		} else {
-			*c.text(&l) = textOf(t.texts[i])
+			*c.Text(&l) = textOf(t.texts[i])
 		}
 	}
 	return l

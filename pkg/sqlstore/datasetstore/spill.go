@@ -75,10 +75,10 @@ func (s *spill) put(position uint32, r rawRow) error {
 	b := binary.LittleEndian.AppendUint32(s.scratch[:0], position)
 	b = binary.LittleEndian.AppendUint64(b, uint64(r.id)) // #nosec G115 -- read back by the same conversion
 	for _, c := range listingColumns {
-		if c.number != nil {
-			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(*c.number(&r.listing)))
+		if c.Number != nil {
+			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(*c.Number(&r.listing)))
 		} else {
-			b = appendText(b, *c.text(&r.listing))
+			b = appendText(b, *c.Text(&r.listing))
 		}
 	}
 	s.scratch = appendText(b, property.NewText(r.fetchedAt))
@@ -149,10 +149,10 @@ func (r *spillReader) uint64() uint64 { return binary.LittleEndian.Uint64(r.byte
 func (r *spillReader) row(to *rawRow) {
 	to.id = int64(r.uint64()) // #nosec G115 -- written by the same conversion
 	for _, c := range listingColumns {
-		if c.number != nil {
-			*c.number(&to.listing) = math.Float64frombits(r.uint64())
+		if c.Number != nil {
+			*c.Number(&to.listing) = math.Float64frombits(r.uint64())
 		} else {
-			*c.text(&to.listing) = r.text()
+			*c.Text(&to.listing) = r.text()
 		}
 	}
 	to.fetchedAt = r.text().Value

@@ -10,6 +10,7 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/dataset"
+	"tasador/pkg/property"
 	"tasador/pkg/sqlstore"
 )
 
@@ -104,7 +105,7 @@ func inverse(positions []uint32) []uint32 {
 
 // eachRaw streams realtor_raw up to the id last, in insertion order.
 func (s *Store) eachRaw(ctx context.Context, last int64, each func(rawRow) error) error {
-	query := fmt.Sprintf("SELECT id, %s, fetched_at FROM realtor_raw WHERE id <= ? ORDER BY id", strings.Join(listingNames(), ", "))
+	query := fmt.Sprintf("SELECT id, %s, fetched_at FROM realtor_raw WHERE id <= ? ORDER BY id", strings.Join(property.Columns(), ", "))
 	var r rawRow
 	var target listingTarget
 	dests := append(append([]any{&r.id}, target.dests()...), &r.fetchedAt)
@@ -145,7 +146,7 @@ func (d *database) readError(rows *sql.Rows) error {
 
 // loadSplits writes file after file into the staged tables, one transaction each.
 func (s *Store) loadSplits(ctx context.Context, load *load, files *spill, total int, progress func(done int)) error {
-	columns := append(append([]string{"position", "raw_id"}, listingNames()...), "fetched_at")
+	columns := append(append([]string{"position", "raw_id"}, property.Columns()...), "fetched_at")
 	done := 0
 	for i := range files.count() {
 		rows, err := files.rows(i)
@@ -182,12 +183,4 @@ func insertSplit(b *bulk, rows []rawRow, first int, split dataset.SplitName, tot
 		}
 	}
 	return b.flush()
-}
-
-func listingNames() []string {
-	var out []string
-	for _, c := range listingColumns {
-		out = append(out, c.name)
-	}
-	return out
 }
