@@ -65,15 +65,13 @@ func TestCutsAreThoseOfPython(t *testing.T) {
 	}
 }
 
-func TestSplitOfAgreesWithRange(t *testing.T) {
+func TestSplitsLieBehindEachOtherAndTakeEveryRow(t *testing.T) {
 	for n := range 40 {
 		end := 0
 		for _, split := range dataset.Splits() {
 			from, to := dataset.Range(split, n)
-			require.Equal(t, end, from, "the splits lie behind each other")
-			for i := from; i < to; i++ {
-				require.Equal(t, split, dataset.SplitOf(i, n))
-			}
+			require.Equal(t, end, from, "%s of %d rows", split, n)
+			require.GreaterOrEqual(t, to, from, "%s of %d rows", split, n)
 			end = to
 		}
 		require.Equal(t, n, end)

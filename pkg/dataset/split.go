@@ -35,16 +35,3 @@ func Range(split SplitName, n int) (from, to int) {
 		return b, n
 	}
 }
-
-// SplitOf returns the split that the shuffled position i of n rows falls into.
-func SplitOf(i, n int) SplitName {
-	a, b := Cuts(n)
-	switch {
-	case i < a:
-		return Train
-	case i < b:
-		return Validation
-	default:
-		return Test
-	}
-}

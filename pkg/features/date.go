@@ -26,12 +26,6 @@ func ParseSoldAt(s string) (time.Time, bool) {
 	return time.Unix(m.seconds, m.nanos).UTC(), true
 }
 
-// DaysSince returns the whole days (rounded down, so negative for the future) from prevSold to asOf, and NoDays (-1) if prevSold
-// is missing or does not parse.
-func DaysSince(prevSold property.Text, asOf time.Time) int {
-	return int(daysOf(prevSold, NewClock(asOf)))
-}
-
 func daysOf(date property.Text, clock Clock) int32 {
 	if !date.Valid {
 		return NoDays
@@ -47,7 +41,7 @@ func NewClock(asOf time.Time) Clock {
 	return Clock{seconds: asOf.Unix(), nanos: int64(asOf.Nanosecond())}
 }
 
-// Since is DaysSince for a text that is there.
+// Since returns the whole days from a date to the instant, rounded down, so negative for the future; NoDays (-1) if it does not parse.
 func (c Clock) Since(date string) int32 { return sinceMoment(c, date) }
 
 // SinceBytes is Since for bytes, which it does not keep.

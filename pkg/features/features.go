@@ -57,7 +57,7 @@ const NoStatus = -1
 // Coded is a Raw whose texts are resolved: 48 bytes, all that is kept of a row when millions of them are held in memory.
 type Coded struct {
 	Numbers Numbers
-	Days    int32 // see DaysSince
+	Days    int32 // see Clock.Since
 	Status  int32 // as Cleaner.StatusCode gives it
 }
 

@@ -36,13 +36,12 @@ func TestDaysSinceAreThoseOfTheReference(t *testing.T) {
 		"2021-01-01 10:00 Z": {-1, -1}, "2021-01-01 10:00:00.": {-1, -1}, "2021-01-01 10:00:00,5": {-1, -1}, "2021-01-01 10:00+05": {-1, -1},
 		"2021-01-01+05:00": {-1, -1}, "+2021-01-01": {-1, -1}, "2021-01-01T": {-1, -1}, "2021-01-01x": {-1, -1},
 	} {
-		require.Equal(t, want[0], features.DaysSince(property.NewText(text), asOf), "%q at midnight", text)
-		require.Equal(t, want[1], features.DaysSince(property.NewText(text), later), "%q later", text)
+		require.EqualValues(t, want[0], features.NewClock(asOf).Since(text), "%q at midnight", text)
+		require.EqualValues(t, want[1], features.NewClock(later).Since(text), "%q later", text)
 		require.EqualValues(t, want[1], features.NewClock(later).SinceBytes([]byte(text)), "%q as bytes", text)
 		_, ok := features.ParseSoldAt(text)
 		require.Equal(t, want[0] != -1, ok, "%q", text)
 	}
-	require.Equal(t, -1, features.DaysSince(property.Text{}, asOf))
 }
 
 func TestDaysAreRoundedDown(t *testing.T) {
@@ -58,7 +57,7 @@ func TestDaysAreRoundedDown(t *testing.T) {
 		"2020-03-01T01:00:00.000000005+01:00":    0,
 		"2020-02-29T23:59:59.999999999123456789": 0,
 	} {
-		require.Equal(t, want, features.DaysSince(property.NewText(text), at), text)
+		require.EqualValues(t, want, features.NewClock(at).Since(text), text)
 	}
 }
 

@@ -30,7 +30,6 @@ type Named struct {
 type Group struct {
 	Services []Named
 	Grace    time.Duration // how long each service may take to stop; 0 means without limit
-	OnReady  func()        // called once all services are ready; may be nil
 }
 
 type running struct {
@@ -58,9 +57,6 @@ func (g Group) Run(ctx context.Context, ready func()) error {
 		return errors.Join(first, g.stopAll(started))
 	}
 	ready()
-	if g.OnReady != nil {
-		g.OnReady()
-	}
 	select {
 	case <-ctx.Done():
 	case name := <-ended:

@@ -98,7 +98,8 @@ func (c *Client) Runs(ctx context.Context, dagID string, limit int) ([]Run, erro
 		Runs []Run `json:"dag_runs"`
 	}
 	path := fmt.Sprintf("/api/v2/dags/%s/dagRuns?limit=%d&order_by=-run_after", url.PathEscape(dagID), limit)
-	return answer.Runs, c.call(ctx, http.MethodGet, path, nil, &answer)
+	err := c.call(ctx, http.MethodGet, path, nil, &answer)
+	return answer.Runs, err
 }
 
 // Tasks returns the task instances of a DAG run. Codes: NotFound, Unavailable.
