@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -49,7 +50,7 @@ func (a App) Main(ctx context.Context, args []string) int {
 		kong.Name("tasador"),
 		kong.Description("tasador collects real-estate listings, trains and tracks a price model, and serves it. The flags of run, such as --role, need no command: tasador run --help lists them."),
 		config.Vars(),
-		kong.DefaultEnvars(config.EnvPrefix),
+		config.Environment(),
 		kong.Configuration(config.LoadFile),
 		kong.Writers(a.IO.Out, a.IO.Err),
 		kong.Exit(func(code int) { exited = code }),
@@ -83,8 +84,15 @@ func (a App) fail(err error, code int) int {
 	return code
 }
 
-// sentence is what a person is told: for coded errors their message with its causes, which on one's own command line are no secret.
-func sentence(err error) string { return strings.TrimSpace(err.Error()) }
+// sentence is what a person is told, in one line: for coded errors their message with its causes, which on one's own command line
+// are no secret.
+func sentence(err error) string {
+	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' })
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
+	}
+	return strings.Join(lines, "; ")
+}
 
 // explain adds what to do to kong's own parse errors.
 func explain(err error) error {
@@ -96,7 +104,10 @@ func explain(err error) error {
 		return err
 	}
 	message := parse.Error()
+	var file *fs.PathError
 	switch {
+	case errors.As(err, &file):
+		return apperror.New(apperror.Invalid, "the configuration file %s cannot be read: %v; check the path after --config", file.Path, file.Err)
 	case strings.HasPrefix(message, "unknown flag"):
 		return apperror.New(apperror.Invalid, "%s; the flags here are %s", message, strings.Join(flagNames(parse.Context), ", "))
 	case strings.HasPrefix(message, "unexpected argument"):

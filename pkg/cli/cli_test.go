@@ -84,6 +84,8 @@ func TestWrongSettingsAreRefusedInOneSentence(t *testing.T) {
 	require.NoError(t, os.WriteFile(unknownKey, []byte("gate:\n  minimum: 3\n"), 0o600))
 	notYAML := filepath.Join(dir, "broken.yaml")
 	require.NoError(t, os.WriteFile(notYAML, []byte("a: b: c"), 0o600))
+	aList := filepath.Join(dir, "list.yaml")
+	require.NoError(t, os.WriteFile(aList, []byte("- 1\n- 2\n"), 0o600))
 	for _, c := range []struct {
 		args []string
 		want []string
@@ -94,7 +96,8 @@ func TestWrongSettingsAreRefusedInOneSentence(t *testing.T) {
 		{[]string{"--role=serving", "--gate.min-new-records=5"}, []string{"--gate.min-new-records is a flag of the role pipeline", "--serving.listen"}},
 		{[]string{"--config", unknownKey}, []string{"unknown key gate.minimum", "gate.min-new-records"}},
 		{[]string{"--config", notYAML}, []string{"not YAML"}},
-		{[]string{"--config", filepath.Join(dir, "missing.yaml")}, []string{"missing.yaml"}},
+		{[]string{"--config", filepath.Join(dir, "missing.yaml")}, []string{"the configuration file ", "missing.yaml cannot be read: no such file", "--config"}},
+		{[]string{"--config", aList}, []string{"list.yaml is not YAML"}},
 		{[]string{"--gate.max-invalid-ratio=1.5"}, []string{"--gate.max-invalid-ratio=1.5", "0 to 1"}},
 		{[]string{"--gate.max-invalid-ratio=NaN"}, []string{"0 to 1"}},
 		{[]string{"--gate.nullable=bath,garage"}, []string{`"garage" is not a required column`}},
@@ -102,6 +105,7 @@ func TestWrongSettingsAreRefusedInOneSentence(t *testing.T) {
 		{[]string{"--serving.listen=:8000"}, []string{"--insecure"}},
 		{[]string{"--serving.listen=8000"}, []string{"is not an address"}},
 		{[]string{"--tracking.uri=localhost"}, []string{"--tracking.uri=localhost", "http://host:port"}},
+		{[]string{"--serving.model="}, []string{"--serving.model= with --serving.stage=Production names no version"}},
 		{[]string{"--schedule.max-active-runs=2"}, []string{"only 1 is safe"}},
 		{[]string{"--log.level=loud"}, []string{"--log.level=loud"}},
 		{[]string{"teach"}, []string{"unexpected argument teach", "train"}},
@@ -122,6 +126,18 @@ func TestUnknownVariableIsRefused(t *testing.T) {
 	r := tasador(t)
 	require.NotZero(t, r.code)
 	require.Contains(t, r.err, "TASADOR_GATE_MINIMUM is not a setting")
+}
+
+func TestOnlySettingsHaveVariables(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tasador.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("source.day: Monday\n"), 0o600))
+	t.Setenv("TASADOR_CONFIG", file)
+	require.Equal(t, "Monday", tasador(t).cfg.Source.Day)
+
+	t.Setenv("TASADOR_CSV", "listings.csv") // a flag of train and of demo: what to do once
+	r := tasador(t, "train", "--as-of=2026-01-01")
+	require.NotZero(t, r.code)
+	require.Contains(t, r.err, "TASADOR_CSV is not a setting")
 }
 
 func TestInsecureAllowsOtherAddresses(t *testing.T) {

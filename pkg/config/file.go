@@ -15,9 +15,6 @@ import (
 	"tasador/pkg/apperror"
 )
 
-// EnvPrefix begins the names of our environment variables.
-const EnvPrefix = "TASADOR"
-
 // fileResolver gives flags their values from a YAML file, whose nested keys are joined with dots.
 type fileResolver struct{ values map[string]any }
 
@@ -25,11 +22,19 @@ type fileResolver struct{ values map[string]any }
 func LoadFile(r io.Reader) (kong.Resolver, error) {
 	var tree map[string]any
 	if err := yaml.NewDecoder(r).Decode(&tree); err != nil && !errors.Is(err, io.EOF) {
-		return nil, apperror.Wrap(apperror.Invalid, err, "the configuration file is not YAML")
+		return nil, apperror.Wrap(apperror.Invalid, err, "the configuration file %s is not YAML", nameOf(r))
 	}
 	flat := map[string]any{}
 	flatten("", tree, flat)
 	return fileResolver{flat}, nil
+}
+
+// nameOf returns the path of a file, which kong opens for us.
+func nameOf(r io.Reader) string {
+	if f, ok := r.(*os.File); ok {
+		return f.Name()
+	}
+	return "given"
 }
 
 func flatten(prefix string, tree, into map[string]any) {
@@ -74,82 +79,4 @@ func inEnvironment(flag *kong.Flag) bool {
 		_, set := os.LookupEnv(name)
 		return set
 	})
-}
-
-// keys lists the names of the settings below a node, sorted.
-func keys(node *kong.Node) []string {
-	names := map[string]bool{}
-	var walk func(*kong.Node)
-	walk = func(n *kong.Node) {
-		for _, f := range n.Flags {
-			if f.Tag.Has("roles") || isShared(f.Name) {
-				names[f.Name] = true
-			}
-		}
-		for _, child := range n.Children {
-			walk(child)
-		}
-	}
-	walk(node)
-	return slices.Sorted(maps.Keys(names))
-}
-
-// isShared reports whether a flag is a setting that all roles have.
-func isShared(name string) bool {
-	return name == "role" || name == "data-dir" || name == "insecure" || strings.HasPrefix(name, "http.") || strings.HasPrefix(name, "log.")
-}
-
-// CheckEnv refuses environment variables of ours that no setting reads.
-func CheckEnv(app *kong.Application, environ []string) error {
-	known := map[string]bool{}
-	var walk func(*kong.Node)
-	walk = func(n *kong.Node) {
-		for _, f := range n.Flags {
-			for _, name := range f.Envs {
-				known[name] = true
-			}
-		}
-		for _, child := range n.Children {
-			walk(child)
-		}
-	}
-	walk(app.Node)
-	for _, pair := range environ {
-		name, _, _ := strings.Cut(pair, "=")
-		if strings.HasPrefix(name, EnvPrefix+"_") && !known[name] {
-			return apperror.New(apperror.Invalid, "the environment variable %s is not a setting; the settings are %s", name,
-				strings.Join(slices.Sorted(maps.Keys(known)), ", "))
-		}
-	}
-	return nil
-}
-
-// CheckFlags refuses flags on the command line that belong to roles which do not run: they would do nothing.
-func CheckFlags(ctx *kong.Context, roles []string) error {
-	for _, p := range ctx.Path {
-		if p.Flag == nil || p.Resolved {
-			continue
-		}
-		of := p.Flag.Tag.Get("roles")
-		if of == "" || overlap(strings.Split(of, ","), roles) {
-			continue
-		}
-		return apperror.New(apperror.Invalid, "--%s is a flag of the role %s, which does not run here; the flags of %s are %s", p.Flag.Name,
-			strings.ReplaceAll(of, ",", " or "), strings.Join(roles, " and "), strings.Join(flagsOf(ctx, roles), ", "))
-	}
-	return nil
-}
-
-func flagsOf(ctx *kong.Context, roles []string) []string {
-	var names []string
-	for _, f := range ctx.Flags() {
-		if of := f.Tag.Get("roles"); isShared(f.Name) || (of != "" && overlap(strings.Split(of, ","), roles)) {
-			names = append(names, "--"+f.Name)
-		}
-	}
-	return names
-}
-
-func overlap(a, b []string) bool {
-	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
 }

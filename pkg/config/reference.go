@@ -12,16 +12,16 @@ import (
 func WriteReference(w io.Writer, flags []*kong.Flag) error {
 	var b strings.Builder
 	b.WriteString("# Settings\n\n" +
-		"A setting is given as a flag, as an environment variable or as a line of the YAML file that `--config` names, whose nested keys\n" +
-		"are joined with dots. A flag wins over a variable, a variable over the file, the file over the default. Unknown keys, and flags of\n" +
-		"roles that do not run, are refused. `tasador config print` shows what is in force.\n\n" +
+		"A setting is given as a flag, as an environment variable or as a line of the YAML file that `--config` or `TASADOR_CONFIG`\n" +
+		"names, whose nested keys are joined with dots. A flag wins over a variable, a variable over the file, the file over the default.\n" +
+		"Unknown keys, and flags of roles that do not run, are refused. `tasador config print` shows what is in force.\n\n" +
 		"This page is written by `make docs`.\n\n" +
 		"| flag | variables | roles | default | meaning |\n|---|---|---|---|---|\n")
 	for _, f := range flags {
-		of := f.Tag.Get("roles")
-		if of == "" && !isShared(f.Name) {
+		if !isSetting(f) {
 			continue
 		}
+		of := f.Tag.Get("roles")
 		if of == "" {
 			of = "all"
 		}

@@ -22,6 +22,10 @@ func (c *Config) Validate(roles []string) error {
 			return err
 		}
 	}
+	if slices.Contains(roles, RoleServing) && (c.Serving.Model == "" || c.Serving.Stage == "") {
+		return apperror.New(apperror.Invalid, "--serving.model=%s with --serving.stage=%s names no version; name the registered model and a stage such as Production",
+			c.Serving.Model, c.Serving.Stage)
+	}
 	if slices.Contains(roles, RolePipeline) {
 		return c.validatePipeline()
 	}
