@@ -11,6 +11,9 @@ import (
 
 // StatusOf returns the HTTP status of an error's code.
 func StatusOf(err error) int {
+	if errors.Is(err, echo.ErrMethodNotAllowed) {
+		return http.StatusMethodNotAllowed
+	}
 	switch apperror.CodeOf(err) {
 	case apperror.Invalid:
 		return http.StatusBadRequest

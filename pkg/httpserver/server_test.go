@@ -106,7 +106,7 @@ func TestErrorsBecomeSentencesAndInternalsStayInside(t *testing.T) {
 		require.NotContains(t, body, "hunter2")
 	}
 	status, body := do(t, http.MethodPost, s.base+"/invalid", "")
-	require.Equal(t, http.StatusBadRequest, status)
+	require.Equal(t, http.StatusMethodNotAllowed, status)
 	require.Contains(t, body, "/invalid does not take POST")
 }
 

@@ -202,6 +202,9 @@ func collect[B Batch](ctx context.Context, line int, free, ordered chan *task[B]
 		if err := fn(t.batch); err != nil {
 			return err
 		}
+		if err := ctx.Err(); err != nil { // also when all that is left is parsed already
+			return err
+		}
 		select {
 		case free <- t:
 		default:
