@@ -1,4 +1,4 @@
-// Package realtor holds the names of the price model: its DAG, its experiment, its registered model, and what each DAG run records
+// Package realtor holds the names of the price model: its DAG with its tasks, its experiment, its registered model, and what each DAG run records
 // of itself in tracking. The pipeline writes under these names; serving's history and the demonstration read what stands there.
 package realtor
 
@@ -7,6 +7,20 @@ const (
 	DAG        = "realtor_price_model"
 	Experiment = "Realtor_Price_Experiment"
 	Model      = "RealtorPriceModel"
+)
+
+// The tasks of the DAG.
+const (
+	TaskExtract       = "extract_data"
+	TaskBranch        = "branch_on_exhaustion"
+	TaskReset         = "reset_data"
+	TaskEndAfterReset = "end_after_reset"
+	TaskDecide        = "decide_to_train"
+	TaskSplit         = "split_data"
+	TaskPreprocess    = "preprocess_data"
+	TaskTrain         = "train_and_register"
+	TaskEndNoTrain    = "end_no_train"
+	TaskEnd           = "end"
 )
 
 // Each DAG run has one run in the experiment that records what was decided, and one more if a model was trained.
@@ -18,11 +32,11 @@ const (
 // TrainRun returns the name of a DAG run's training run.
 func TrainRun(dagRunID string) string { return TrainRunPrefix + dagRunID }
 
-// The decisions: the ids of the tasks that the DAG goes on with.
+// The decisions: the tasks that the DAG goes on with.
 const (
-	DecisionTrain   = "split_data"
-	DecisionNoTrain = "end_no_train"
-	DecisionReset   = "reset_data"
+	DecisionTrain   = TaskSplit
+	DecisionNoTrain = TaskEndNoTrain
+	DecisionReset   = TaskReset
 )
 
 // ReasonReset is the reason of DecisionReset. Reasons are data: their texts are the same in every language.

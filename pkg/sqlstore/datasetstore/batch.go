@@ -126,9 +126,3 @@ func (s *Store) insertRows(ctx context.Context, tx *gorm.DB, b batchRow, read fu
 	}
 	return rows.flush()
 }
-
-// RawRows returns how many rows realtor_raw has.
-func (s *Store) RawRows(ctx context.Context) (int, error) {
-	rows, _, err := s.rawExtent(ctx)
-	return rows, err
-}

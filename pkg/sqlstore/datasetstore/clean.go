@@ -12,6 +12,7 @@ import (
 	"tasador/pkg/dataset"
 	"tasador/pkg/features"
 	"tasador/pkg/property"
+	"tasador/pkg/realtor"
 )
 
 // cleanColumn is a row of clean_columns.
@@ -38,7 +39,7 @@ type cleaning struct {
 // many rows each has. An empty status counts as a missing one. Codes: FailedPrecondition (the claim is lost, or the splits are not
 // of this DAG run), Invalid (too many statuses).
 func (s *Store) Clean(ctx context.Context, c Claim, asOf time.Time, progress Progress) (map[dataset.SplitName]int, error) {
-	total, err := s.raw.made(ctx, splitSet, c.DAGRunID, "split_data")
+	total, err := s.raw.made(ctx, splitSet, c.DAGRunID, realtor.TaskSplit)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +72,7 @@ func (s *Store) Clean(ctx context.Context, c Claim, asOf time.Time, progress Pro
 }
 
 func (s *Store) stillSplit(ctx context.Context, c Claim, total, done int) error {
-	now, err := s.raw.made(ctx, splitSet, c.DAGRunID, "split_data")
+	now, err := s.raw.made(ctx, splitSet, c.DAGRunID, realtor.TaskSplit)
 	if err != nil {
 		return err
 	}

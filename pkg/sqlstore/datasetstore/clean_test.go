@@ -162,7 +162,5 @@ func TestResetEmptiesEverything(t *testing.T) {
 	f.look(t, "clean.db", "SELECT (SELECT count(*) FROM train_clean) + (SELECT count(*) FROM validation_clean) + (SELECT count(*) FROM test_clean)", &clean)
 	require.Zero(t, raw+batches+splits+clean)
 	f.collect(t, "manual__1", listings(5))
-	n, err := f.RawRows(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, 5, n)
+	require.Equal(t, 5, f.rawRows(t))
 }

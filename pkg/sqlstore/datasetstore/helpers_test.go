@@ -54,6 +54,12 @@ func (f *fixture) look(t testing.TB, file, query string, dests ...any) {
 	require.NoError(t, db.QueryRow(query).Scan(dests...), query)
 }
 
+func (f *fixture) rawRows(t testing.TB) (n int) {
+	t.Helper()
+	f.look(t, "raw.db", "SELECT count(*) FROM realtor_raw", &n)
+	return n
+}
+
 func claim(run, task string) datasetstore.Claim {
 	return datasetstore.Claim{DAGRunID: run, TaskID: task, Fence: 1}
 }

@@ -8,6 +8,7 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/dataset"
 	"tasador/pkg/property"
+	"tasador/pkg/realtor"
 )
 
 // Part is one clean table as training reads it.
@@ -23,7 +24,7 @@ type Part struct {
 // Part returns the clean rows of one split as the DAG run made them. Codes: FailedPrecondition (the clean tables are not of this
 // DAG run).
 func (s *Store) Part(ctx context.Context, dagRunID string, split dataset.SplitName) (*Part, error) {
-	total, err := s.clean.made(ctx, cleanSet, dagRunID, "preprocess_data")
+	total, err := s.clean.made(ctx, cleanSet, dagRunID, realtor.TaskPreprocess)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +40,7 @@ func (s *Store) Part(ctx context.Context, dagRunID string, split dataset.SplitNa
 		p.columns = append(p.columns, c.ColumnName)
 	}
 	if n := len(p.features); n == 0 || p.features[n-1] != property.Price {
-		return nil, apperror.New(apperror.FailedPrecondition, "the columns of %s are not known; run the task preprocess_data again", tableOf(cleanSet, split))
+		return nil, apperror.New(apperror.FailedPrecondition, "the columns of %s are not known; run the task %s again", tableOf(cleanSet, split), realtor.TaskPreprocess)
 	}
 	return p, nil
 }
@@ -68,11 +69,12 @@ func (p *Part) Each(ctx context.Context, fn func(x []float64, price float64) err
 	if err != nil {
 		return err
 	}
-	if _, err := d.made(ctx, cleanSet, p.dagRunID, "preprocess_data"); err != nil {
+	if _, err := d.made(ctx, cleanSet, p.dagRunID, realtor.TaskPreprocess); err != nil {
 		return err
 	}
 	if seen != p.rows {
-		return apperror.New(apperror.FailedPrecondition, "%s has %d rows instead of %d; run the task preprocess_data again", tableOf(cleanSet, p.split), seen, p.rows)
+		return apperror.New(apperror.FailedPrecondition, "%s has %d rows instead of %d; run the task %s again",
+			tableOf(cleanSet, p.split), seen, p.rows, realtor.TaskPreprocess)
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ func (d Deps) decide(ctx context.Context, tc *dag.TaskContext) (dag.Result, erro
 	}
 	batch, err := d.data.Batch(ctx, tc.Run.ID)
 	if apperror.CodeOf(err) == apperror.NotFound {
-		return dag.Result{}, apperror.New(apperror.FailedPrecondition, "the rows of DAG run %s are gone; run its task %s again", tc.Run.ID, taskExtract)
+		return dag.Result{}, apperror.New(apperror.FailedPrecondition, "the rows of DAG run %s are gone; run its task %s again", tc.Run.ID, realtor.TaskExtract)
 	}
 	if err != nil {
 		return dag.Result{}, err

@@ -8,6 +8,7 @@ import (
 	"tasador/pkg/dataset"
 	"tasador/pkg/listingapi"
 	"tasador/pkg/property"
+	"tasador/pkg/realtor"
 	"tasador/pkg/sqlstore/datasetstore"
 )
 
@@ -98,11 +99,11 @@ func (d Deps) examine(ctx context.Context, tc *dag.TaskContext) (*datasetstore.B
 // branch goes on with reset_data when the source has no more, else with decide_to_train.
 func (d Deps) branch(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
 	var finished bool
-	if err := tc.XComs.Pull(ctx, taskExtract, xcomFinished, &finished); err != nil {
+	if err := tc.XComs.Pull(ctx, realtor.TaskExtract, xcomFinished, &finished); err != nil {
 		return dag.Result{}, err
 	}
 	if finished {
-		return dag.Follow(taskReset), nil
+		return dag.Follow(realtor.TaskReset), nil
 	}
-	return dag.Follow(taskDecide), nil
+	return dag.Follow(realtor.TaskDecide), nil
 }

@@ -21,20 +21,6 @@ import (
 	"tasador/pkg/trackingclient"
 )
 
-// The tasks.
-const (
-	taskExtract       = "extract_data"
-	taskBranch        = "branch_on_exhaustion"
-	taskReset         = realtor.DecisionReset
-	taskEndAfterReset = "end_after_reset"
-	taskDecide        = "decide_to_train"
-	taskSplit         = realtor.DecisionTrain
-	taskPreprocess    = "preprocess_data"
-	taskTrain         = "train_and_register"
-	taskEndNoTrain    = realtor.DecisionNoTrain
-	taskEnd           = "end"
-)
-
 // Deps is what the tasks work with.
 type Deps struct {
 	data     *datasetstore.Store
@@ -86,16 +72,16 @@ func Definition(d Deps) dag.Definition {
 		Owner:       d.schedule.Owner,
 		Tags:        d.schedule.Tags,
 		Tasks: []dag.Task{
-			{ID: taskExtract, Run: d.extract},
-			{ID: taskBranch, Upstream: []string{taskExtract}, Run: d.branch},
-			{ID: taskReset, Upstream: []string{taskBranch}, Run: d.reset},
-			{ID: taskEndAfterReset, Upstream: []string{taskReset}, Run: nothing},
-			{ID: taskDecide, Upstream: []string{taskBranch}, Run: d.decide},
-			{ID: taskSplit, Upstream: []string{taskDecide}, Run: d.split},
-			{ID: taskPreprocess, Upstream: []string{taskSplit}, Run: d.preprocess},
-			{ID: taskTrain, Upstream: []string{taskPreprocess}, Run: d.train},
-			{ID: taskEndNoTrain, Upstream: []string{taskDecide}, Run: nothing},
-			{ID: taskEnd, Upstream: []string{taskEndAfterReset, taskTrain, taskEndNoTrain}, TriggerRule: dag.NoneFailedMinOneSuccess, Run: nothing},
+			{ID: realtor.TaskExtract, Run: d.extract},
+			{ID: realtor.TaskBranch, Upstream: []string{realtor.TaskExtract}, Run: d.branch},
+			{ID: realtor.TaskReset, Upstream: []string{realtor.TaskBranch}, Run: d.reset},
+			{ID: realtor.TaskEndAfterReset, Upstream: []string{realtor.TaskReset}, Run: nothing},
+			{ID: realtor.TaskDecide, Upstream: []string{realtor.TaskBranch}, Run: d.decide},
+			{ID: realtor.TaskSplit, Upstream: []string{realtor.TaskDecide}, Run: d.split},
+			{ID: realtor.TaskPreprocess, Upstream: []string{realtor.TaskSplit}, Run: d.preprocess},
+			{ID: realtor.TaskTrain, Upstream: []string{realtor.TaskPreprocess}, Run: d.train},
+			{ID: realtor.TaskEndNoTrain, Upstream: []string{realtor.TaskDecide}, Run: nothing},
+			{ID: realtor.TaskEnd, Upstream: []string{realtor.TaskEndAfterReset, realtor.TaskTrain, realtor.TaskEndNoTrain}, TriggerRule: dag.NoneFailedMinOneSuccess, Run: nothing},
 		},
 	}
 	for i := range def.Tasks {
