@@ -19,7 +19,7 @@ import (
 // browserLimit bounds everything that a browser does in a test.
 const browserLimit = 90 * time.Second
 
-// browser starts Chromium with an empty profile. TASADOR_SCREENSHOTS names a folder that keeps pictures of the pages.
+// browser starts Chromium with an empty profile. TEST_SCREENSHOTS names a folder that keeps pictures of the pages.
 func browser(t *testing.T) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
@@ -71,7 +71,7 @@ func (b tab) replace(selector, text string) {
 // picture keeps a screenshot of the whole page if somebody wants to look at it.
 func (b tab) picture(name string) {
 	b.t.Helper()
-	dir := os.Getenv("TASADOR_SCREENSHOTS")
+	dir := os.Getenv("TEST_SCREENSHOTS")
 	if dir == "" {
 		return
 	}

@@ -38,23 +38,26 @@ type Log struct {
 
 // Pipeline is the role that runs the DAG.
 type Pipeline struct {
-	Listen string `name:"listen" default:"127.0.0.1:8080" placeholder:"ADDR" roles:"pipeline" help:"Address of the pipeline server."`
-	DB     string `name:"db" placeholder:"URL" roles:"pipeline" help:"Database of DAG runs. Default: sqlite:DATA-DIR/pipeline.db"`
+	Listen    string `name:"listen" default:"127.0.0.1:8080" placeholder:"ADDR" roles:"pipeline" help:"Address of the pipeline server."`
+	DB        string `name:"db" placeholder:"URL" roles:"pipeline" help:"Database of DAG runs. Default: sqlite:DATA-DIR/pipeline.db"`
+	PublicURL string `name:"public-url" placeholder:"URL" roles:"pipeline,tracking,serving,source" help:"Where browsers reach the pipeline server, for the links of the pages. Default: its address as this process knows it."`
 }
 
 // Tracking is the role that keeps experiments, models and artifacts, and where the other roles find it.
 type Tracking struct {
-	Listen string `name:"listen" default:"127.0.0.1:5000" placeholder:"ADDR" roles:"tracking" help:"Address of the tracking server."`
-	DB     string `name:"db" placeholder:"URL" roles:"tracking" help:"Database of experiments and models. Default: sqlite:DATA-DIR/tracking.db"`
-	URI    string `name:"uri" placeholder:"URL" roles:"pipeline,serving" env:"TASADOR_TRACKING_URI,MLFLOW_TRACKING_URI" help:"Where pipeline and serving reach tracking. Default: the tracking server of this process, else http://127.0.0.1:5000"`
+	Listen    string `name:"listen" default:"127.0.0.1:5000" placeholder:"ADDR" roles:"tracking" help:"Address of the tracking server."`
+	DB        string `name:"db" placeholder:"URL" roles:"tracking" help:"Database of experiments and models. Default: sqlite:DATA-DIR/tracking.db"`
+	URI       string `name:"uri" placeholder:"URL" roles:"pipeline,serving" env:"TASADOR_TRACKING_URI,MLFLOW_TRACKING_URI" help:"Where pipeline and serving reach tracking. Default: the tracking server of this process, else http://127.0.0.1:5000"`
+	PublicURL string `name:"public-url" placeholder:"URL" roles:"pipeline,tracking,serving,source" help:"Where browsers reach the tracking server, for the links of the pages. Default: its address as this process knows it."`
 }
 
 // Serving is the role that answers predictions.
 type Serving struct {
-	Listen string        `name:"listen" default:"127.0.0.1:8000" placeholder:"ADDR" roles:"serving" help:"Address of the prediction server."`
-	Model  string        `name:"model" default:"${model}" roles:"serving" help:"Registered model that is served."`
-	Stage  string        `name:"stage" default:"Production" roles:"serving" help:"Stage whose version is served."`
-	Follow time.Duration `name:"follow" default:"2s" roles:"serving" help:"How often serving asks tracking for a newer version."`
+	Listen    string        `name:"listen" default:"127.0.0.1:8000" placeholder:"ADDR" roles:"serving" help:"Address of the prediction server."`
+	Model     string        `name:"model" default:"${model}" roles:"serving" help:"Registered model that is served."`
+	Stage     string        `name:"stage" default:"Production" roles:"serving" help:"Stage whose version is served."`
+	Follow    time.Duration `name:"follow" default:"2s" roles:"serving" help:"How often serving asks tracking for a newer version."`
+	PublicURL string        `name:"public-url" placeholder:"URL" roles:"pipeline,tracking,serving,source" help:"Where browsers reach the serving server, for the links of the pages. Default: its address as this process knows it."`
 }
 
 // Source is the data API: where the pipeline finds it, and what the role source hands out.

@@ -17,7 +17,10 @@ func (c *Config) Validate(roles []string) error {
 			return err
 		}
 	}
-	for _, u := range []struct{ key, value string }{{"tracking.uri", c.Tracking.URI}, {"source.uri", c.Source.URI}} {
+	for _, u := range []struct{ key, value string }{
+		{"tracking.uri", c.Tracking.URI}, {"source.uri", c.Source.URI}, {"pipeline.public-url", c.Pipeline.PublicURL},
+		{"tracking.public-url", c.Tracking.PublicURL}, {"serving.public-url", c.Serving.PublicURL},
+	} {
 		if err := validateURI(u.key, u.value); err != nil {
 			return err
 		}

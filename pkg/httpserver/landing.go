@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 
@@ -66,9 +67,9 @@ func LandingRoutes(cfg *config.Config, role, version string) ([]Route, error) {
 // ServerLinks are the header's links to the servers, of which current is the one that shows them.
 func ServerLinks(r *http.Request, cfg *config.Config, current string) []web.Link {
 	links := []web.Link{
-		{Label: "Appraise", Href: publicAddress(r, cfg.Serving.Listen), Current: current == config.RoleServing},
-		{Label: "DAGs", Href: publicAddress(r, cfg.Pipeline.Listen), Current: current == config.RolePipeline},
-		{Label: "Experiments", Href: cfg.Tracking.URI, Current: current == config.RoleTracking},
+		{Label: "Appraise", Href: cmp.Or(cfg.Serving.PublicURL, publicAddress(r, cfg.Serving.Listen)), Current: current == config.RoleServing},
+		{Label: "DAGs", Href: cmp.Or(cfg.Pipeline.PublicURL, publicAddress(r, cfg.Pipeline.Listen)), Current: current == config.RolePipeline},
+		{Label: "Experiments", Href: cmp.Or(cfg.Tracking.PublicURL, cfg.Tracking.URI), Current: current == config.RoleTracking},
 	}
 	for i := range links {
 		if links[i].Current {

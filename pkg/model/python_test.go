@@ -50,12 +50,12 @@ func askPython(t *testing.T, folder, csvFile string, asOf time.Time) pythonPrice
 }
 
 // TestPythonGivesTheSamePrices trains, writes the folder and lets MLflow price every listing: generated ones, or those of the file
-// that TASADOR_TEST_CSV names.
+// that TEST_CSV names.
 func TestPythonGivesTheSamePrices(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs the Python packages")
 	}
-	file := os.Getenv("TASADOR_TEST_CSV")
+	file := os.Getenv("TEST_CSV")
 	if file == "" {
 		file = filepath.Join(t.TempDir(), "listings.csv")
 		out, err := os.Create(file)
