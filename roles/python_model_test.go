@@ -17,22 +17,20 @@ import (
 	"tasador/pkg/config"
 	"tasador/pkg/listinggen"
 	"tasador/pkg/property"
+	"tasador/pkg/testkit"
 )
 
 // TestPythonLoadsTheModelInProduction lets the DAG train and promote a model, lets MLflow load it from the registry of our tracking
 // server, and compares its price of every listing with the one that serving answers: of generated listings, or of those in the
-// file that TASADOR_TEST_CSV names. A gap is sent to serving as it counts in the model, as 0, because /predict insists on a number.
+// file that TEST_CSV names. A gap is sent to serving as it counts in the model, as 0, because /predict insists on a number.
 func TestPythonLoadsTheModelInProduction(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs the Python packages")
 	}
-	python, err := filepath.Abs("../.cache/venv/bin/python")
-	require.NoError(t, err)
-	require.FileExists(t, python, "the Python packages are missing; run make test: it installs them")
 	s := startStack(t, nil, config.RoleNames()...)
 	s.runDAG(t, "first")
 	s.waitForVersion(t, "1")
-	file := os.Getenv("TASADOR_TEST_CSV")
+	file := os.Getenv("TEST_CSV")
 	if file == "" {
 		file = filepath.Join(t.TempDir(), "listings.csv")
 		out, err := os.Create(file)
@@ -40,11 +38,11 @@ func TestPythonLoadsTheModelInProduction(t *testing.T) {
 		require.NoError(t, listinggen.WriteCSV(t.Context(), out, listinggen.Options{Seed: 21}, 1000, nil))
 		require.NoError(t, out.Close())
 	}
-	file, err = filepath.Abs(file)
+	file, err := filepath.Abs(file)
 	require.NoError(t, err)
 	const asOf = "2026-03-04 05:06:07"
 
-	cmd := exec.Command(python, "pkg/model/testdata/predict.py", "models:/RealtorPriceModel/Production", file, asOf) // #nosec G204 -- a test
+	cmd := exec.Command(testkit.Venv(t, "python"), "pkg/model/testdata/predict.py", "models:/RealtorPriceModel/Production", file, asOf) // #nosec G204 -- a test
 	cmd.Dir = ".."
 	cmd.Env = append(os.Environ(), "MLFLOW_TRACKING_URI="+s.cfg.Tracking.URI, "MLFLOW_DISABLE_TELEMETRY=true", "TMPDIR="+t.TempDir())
 	var complaints bytes.Buffer

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,13 +16,14 @@ import (
 
 	"tasador/pkg/config"
 	"tasador/pkg/dag"
+	"tasador/pkg/lifecycle"
 	"tasador/pkg/model"
 	"tasador/pkg/pipelineclient"
+	"tasador/pkg/realtor"
 	"tasador/pkg/sqlstore/predictionstore"
+	"tasador/pkg/testkit"
 	"tasador/roles"
 )
-
-const dagID = "realtor_price_model"
 
 // stack is some roles that run in this process, in a folder of their own.
 type stack struct {
@@ -40,7 +40,6 @@ func startStack(t *testing.T, change func(*config.Config), names ...string) *sta
 		*cfg.Listen(role) = "127.0.0.1:0"
 	}
 	cfg.DataDir = t.TempDir()
-	cfg.Tracking.URI, cfg.RawData.URL, cfg.CleanData.URL = "", "", ""
 	cfg.Serving.Follow = 20 * time.Millisecond
 	cfg.Gate.MinNewRecords = 1000
 	cfg.Source.Batches = "1500,0,10,1500,rest"
@@ -48,22 +47,10 @@ func startStack(t *testing.T, change func(*config.Config), names ...string) *sta
 	if change != nil {
 		change(cfg)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- roles.Run(ctx, cfg, names, slog.New(slog.DiscardHandler), func() { close(ready) }) }()
-	select {
-	case <-ready:
-	case err := <-ended:
-		cancel()
-		require.NoError(t, err)
-	}
-	s := &stack{cfg: cfg}
-	s.stop = sync.OnceFunc(func() {
-		cancel()
-		require.NoError(t, <-ended)
-	})
-	t.Cleanup(s.stop)
-	return s
+	stop := testkit.Serve(t, lifecycle.Func(func(ctx context.Context, ready func()) error {
+		return roles.Run(ctx, cfg, names, slog.New(slog.DiscardHandler), ready)
+	}))
+	return &stack{cfg: cfg, stop: func() { require.NoError(t, stop()) }}
 }
 
 func (s *stack) serving(path string) string { return "http://" + s.cfg.Serving.Listen + path }
@@ -72,13 +59,13 @@ func (s *stack) serving(path string) string { return "http://" + s.cfg.Serving.L
 func (s *stack) runDAG(t *testing.T, id string) {
 	t.Helper()
 	client := pipelineclient.New("http://" + s.cfg.Pipeline.Listen)
-	_, err := client.Trigger(t.Context(), dagID, pipelineclient.Trigger{RunID: id})
+	_, err := client.Trigger(t.Context(), realtor.DAG, pipelineclient.Trigger{RunID: id})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
-		run, err := client.Run(t.Context(), dagID, id)
+		run, err := client.Run(t.Context(), realtor.DAG, id)
 		return err == nil && run.Finished()
 	}, time.Minute, 20*time.Millisecond)
-	run, err := client.Run(t.Context(), dagID, id)
+	run, err := client.Run(t.Context(), realtor.DAG, id)
 	require.NoError(t, err)
 	require.Equal(t, dag.RunSuccess, run.State)
 }

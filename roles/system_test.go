@@ -1,8 +1,8 @@
 package roles_test
 
 import (
+	"database/sql"
 	"encoding/json"
-	"io"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite"
 
 	"tasador/pkg/testkit"
 )
@@ -52,17 +53,15 @@ func TestThreeMachines(t *testing.T) {
 	for _, p := range []*testkit.Process{serving, pipeline, tracking, source} {
 		p.Stop(t)
 	}
-	counts, err := exec.Command("sqlite3", strings.TrimPrefix(raw, "sqlite:"), "SELECT count(*) FROM realtor_raw; SELECT count(*) FROM predictions;").CombinedOutput()
-	require.NoError(t, err, string(counts))
-	require.Equal(t, "10500\n1\n", string(counts), "rows and the answered prediction are in RawData")
+	db, err := sql.Open("sqlite", strings.TrimPrefix(raw, "sqlite:"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	var rows, predictions int
+	require.NoError(t, db.QueryRowContext(t.Context(), "SELECT (SELECT count(*) FROM realtor_raw), (SELECT count(*) FROM predictions)").Scan(&rows, &predictions))
+	require.Equal(t, []int{10500, 1}, []int{rows, predictions}, "rows and the answered prediction are in RawData")
 }
 
-func post(t *testing.T, url, body string) (int, string) {
+func post(t *testing.T, address, body string) (int, string) {
 	t.Helper()
-	res, err := http.Post(url, "application/json", strings.NewReader(body))
-	require.NoError(t, err)
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	return res.StatusCode, string(b)
+	return send(t, http.MethodPost, address, http.Header{"Content-Type": {"application/json"}}, body)
 }

@@ -2,7 +2,6 @@ package cli_test
 
 import (
 	"encoding/json"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"tasador/pkg/testkit"
 )
 
 // pipeline answers as Airflow's API v2 does: a run "r" whose task extract_data fails in its second try, when it is looked at for the second time.
@@ -88,10 +88,7 @@ func TestStateShowsEveryTask(t *testing.T) {
 
 func TestDagsErrorsAreOneSentence(t *testing.T) {
 	url, _ := pipeline(t)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	free := "http://" + ln.Addr().String()
-	require.NoError(t, ln.Close())
+	free := "http://" + testkit.FreeAddress(t)
 	for _, c := range []struct {
 		args []string
 		want string

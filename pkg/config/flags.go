@@ -27,6 +27,14 @@ func Environment() kong.Option {
 	})
 }
 
+// withoutEnvironment takes the variables from all settings.
+func withoutEnvironment() kong.Option {
+	return kong.PostBuild(func(k *kong.Kong) error {
+		eachFlag(k.Model.Node, func(f *kong.Flag) { f.Envs, f.Tag.Envs = nil, nil })
+		return nil
+	})
+}
+
 // CheckEnv refuses environment variables of ours that nothing reads.
 func CheckEnv(app *kong.Application, environ []string) error {
 	known := map[string]bool{}

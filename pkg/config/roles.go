@@ -64,10 +64,10 @@ func Vars() kong.Vars {
 	}
 }
 
-// Default returns the settings that hold without flags and file.
+// Default returns the settings that hold without flags, variables and file.
 func Default() (*Config, error) {
 	var c Config
-	parser, err := kong.New(&c, Vars())
+	parser, err := kong.New(&c, Vars(), withoutEnvironment())
 	if err != nil {
 		return nil, fmt.Errorf("settings: %w", err)
 	}

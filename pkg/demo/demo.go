@@ -96,7 +96,7 @@ func folder(dir string) (string, func() error, error) {
 	return dir, func() error { return nil }, nil
 }
 
-// settings are those of four roles in one process on free ports; nothing of the environment is taken over but the defaults.
+// settings are those of four roles in one process on free ports, whatever the environment says.
 func settings(dir, csv string, p plan) (*config.Config, error) {
 	cfg, err := config.Default()
 	if err != nil {
@@ -106,7 +106,6 @@ func settings(dir, csv string, p plan) (*config.Config, error) {
 		*cfg.Listen(role) = "127.0.0.1:0"
 	}
 	cfg.DataDir, cfg.Gate = dir, p.gate
-	cfg.Tracking.URI, cfg.RawData.URL, cfg.CleanData.URL = "", "", ""
 	cfg.Source.CSV, cfg.Source.Batches = csv, p.batches()
 	cfg.Schedule.Cron, cfg.Schedule.RetryDelay = "none", time.Second
 	return cfg, nil

@@ -20,6 +20,7 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/httpserver"
 	"tasador/pkg/observability"
+	"tasador/pkg/testkit"
 )
 
 type running struct {
@@ -31,29 +32,14 @@ type running struct {
 // start serves routes on a free port until the test ends.
 func start(t *testing.T, routes []httpserver.Route, checks ...httpserver.Check) running {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
+	ln := testkit.Listen(t)
 	build := observability.Build{Version: "v1", Commit: "c", GoVersion: "go"}
 	metrics := observability.NewRegistry(build)
 	s := httpserver.New(httpserver.Options{
 		Role: "test", Listener: ln, Log: slog.New(slog.DiscardHandler), Metrics: metrics, Build: build, Checks: checks,
 	})
 	s.Register(routes...)
-	ctx, cancel := context.WithCancel(context.Background())
-	ready, done := make(chan struct{}), make(chan error, 1)
-	go func() { done <- s.Run(ctx, func() { close(ready) }) }()
-	<-ready
-	stopped := false
-	stop := func() error {
-		if stopped {
-			return nil
-		}
-		stopped = true
-		cancel()
-		return <-done
-	}
-	t.Cleanup(func() { require.NoError(t, stop()) })
-	return running{base: "http://" + ln.Addr().String(), metrics: metrics, stop: stop}
+	return running{base: "http://" + ln.Addr().String(), metrics: metrics, stop: testkit.Serve(t, s)}
 }
 
 func do(t *testing.T, method, url, body string, header ...string) (int, string) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,6 +16,7 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/listingapi"
+	"tasador/pkg/testkit"
 )
 
 var request = listingapi.Request{GroupNumber: 7, Day: "Tuesday", IdempotencyKey: "scheduled__2026-01-01T00:00:00+00:00"}
@@ -111,10 +111,7 @@ func TestWrongAnswersAreToldInOneSentence(t *testing.T) {
 }
 
 func TestUnreachableSource(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := free.Addr().String()
-	require.NoError(t, free.Close())
+	address := testkit.FreeAddress(t)
 	for base, says := range map[string]string{
 		"http://" + address:             "the data API at http://" + address + "/data?day=Tuesday&group_number=7 cannot be reached: the connection was refused",
 		"http://user:secret@" + address: "the data API at http://user:xxxxx@" + address,

@@ -1,4 +1,5 @@
-// Package testkit starts what tests need: the real binary, as a user starts it. Only tests import it.
+// Package testkit starts what tests need: services in this process, the real binary as a user starts it, the Python programs that
+// tests compare with. Only tests import it.
 package testkit
 
 import (
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,6 +27,7 @@ func Build(t *testing.T) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "tasador")
 	cmd := exec.Command("go", "build", "-o", bin, "tasador")
+	cmd.Dir = ModuleRoot(t)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
@@ -46,6 +49,8 @@ func Start(t *testing.T, bin string, n int, args ...string) *Process {
 	t.Helper()
 	p := &Process{Addresses: map[string]string{}, cmd: exec.Command(bin, args...), log: &buffer{}}
 	p.cmd.Dir = t.TempDir()
+	// What the tests are told by variables, or whoever runs them has set, is not for the process.
+	p.cmd.Env = slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, "TASADOR_") })
 	p.cmd.Stderr = p.log
 	stdout, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)

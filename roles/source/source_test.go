@@ -2,12 +2,10 @@ package source_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -22,30 +20,18 @@ import (
 	"tasador/pkg/listingapi"
 	"tasador/pkg/listinggen"
 	"tasador/pkg/property"
+	"tasador/pkg/testkit"
 	"tasador/roles/source"
 )
 
 // start runs the role until the test or the returned stop ends it, and gives its address.
 func start(t *testing.T, dataDir string, settings config.Source) (base string, stop func()) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
+	ln := testkit.Listen(t)
 	service, err := source.New(t.Context(), &config.Config{DataDir: dataDir, Source: settings}, ln, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ready, done := make(chan struct{}), make(chan error, 1)
-	go func() { done <- service.Run(ctx, func() { close(ready) }) }()
-	<-ready
-	stopped := false
-	stop = func() {
-		if !stopped {
-			stopped = true
-			cancel()
-			require.NoError(t, <-done)
-		}
-	}
-	t.Cleanup(stop)
-	return "http://" + ln.Addr().String(), stop
+	end := testkit.Serve(t, service)
+	return "http://" + ln.Addr().String(), func() { require.NoError(t, end()) }
 }
 
 func refused(t *testing.T, settings config.Source) error {
@@ -55,10 +41,9 @@ func refused(t *testing.T, settings config.Source) error {
 
 func refusedIn(t *testing.T, dataDir string, settings config.Source) error {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
+	ln := testkit.Listen(t)
 	defer func() { require.NoError(t, ln.Close()) }()
-	_, err = source.New(t.Context(), &config.Config{DataDir: dataDir, Source: settings}, ln, slog.New(slog.DiscardHandler))
+	_, err := source.New(t.Context(), &config.Config{DataDir: dataDir, Source: settings}, ln, slog.New(slog.DiscardHandler))
 	require.Error(t, err)
 	require.Equal(t, apperror.Invalid, apperror.CodeOf(err))
 	require.NotContains(t, err.Error(), "\n")

@@ -18,6 +18,7 @@ import (
 	"tasador/pkg/lifecycle"
 	"tasador/pkg/realtor"
 	"tasador/pkg/registry"
+	"tasador/pkg/testkit"
 	"tasador/pkg/trackingclient"
 	"tasador/roles/pipeline/pricemodel"
 	"tasador/roles/source"
@@ -79,18 +80,10 @@ type newRole func(context.Context, *config.Config, net.Listener, *slog.Logger) (
 // serve runs a role on a free port until the test ends and returns its address.
 func serve(t *testing.T, cfg *config.Config, role newRole) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln := testkit.Listen(t)
+	service, err := role(t.Context(), cfg, ln, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	service, err := role(ctx, cfg, ln, slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- service.Run(ctx, func() { close(ready) }) }()
-	<-ready
-	t.Cleanup(func() {
-		stop()
-		require.NoError(t, <-ended)
-	})
+	testkit.Serve(t, service)
 	return "http://" + ln.Addr().String()
 }
 
