@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"tasador/pkg/apperror"
-	"tasador/pkg/dag"
 	"tasador/pkg/pipelineclient"
 )
 
@@ -57,8 +56,8 @@ func (t *dagsTrigger) Run(ctx context.Context, io IO) error {
 	if !t.Wait {
 		return nil
 	}
-	f := follower{client: client, dagID: t.DAGID, runID: run.ID, err: io.Err}
-	return f.follow(ctx)
+	f := follower{err: io.Err, told: map[string]string{}}
+	return client.Follow(ctx, t.DAGID, run.ID, f.seen)
 }
 
 // readConf returns the JSON object that a --conf names. Codes: Invalid.
@@ -167,14 +166,4 @@ func setPaused(ctx context.Context, client *pipelineclient.Client, dagID string,
 	word := map[bool]string{true: "paused", false: "not paused"}[paused]
 	_, err := fmt.Fprintf(io.Out, "%s is %s\n", dagID, word)
 	return err
-}
-
-// failedTask returns the task whose failure failed the run, or nil.
-func failedTask(tasks []pipelineclient.Task) *pipelineclient.Task {
-	for i, t := range tasks {
-		if t.State != nil && *t.State == dag.StateFailed {
-			return &tasks[i]
-		}
-	}
-	return nil
 }

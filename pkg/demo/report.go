@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -34,37 +35,19 @@ func (s *show) announce() {
 // follow waits for the end of a step's DAG run and tells of each task that ends on the way.
 func (s *show) follow(ctx context.Context, i int, st step) error {
 	s.say("[%d/%d] %s", i+1, len(s.plan.steps), st.title)
-	ticker := time.NewTicker(pollEvery)
-	defer ticker.Stop()
 	told := map[string]bool{}
-	for {
-		run, err := s.pipeline.Run(ctx, realtor.DAG, st.runID)
-		if err != nil {
-			return err
-		}
-		tasks, err := s.pipeline.Tasks(ctx, realtor.DAG, st.runID)
-		if err != nil {
-			return err
-		}
+	err := s.pipeline.Follow(ctx, realtor.DAG, st.runID, func(_ *pipelineclient.Run, tasks []pipelineclient.Task) {
 		for _, t := range tasks {
 			if t.State != nil && t.State.Finished() && *t.State != dag.StateSkipped && !told[t.ID] {
 				told[t.ID] = true
 				s.say("      %-22s %-8s %s", t.ID, t.StateName(), seconds(t))
 			}
 		}
-		switch run.State {
-		case dag.RunFailed:
-			return s.failure(ctx, st, tasks)
-		case dag.RunSuccess:
-			return nil
-		default:
-		}
-		select {
-		case <-ctx.Done():
-			return apperror.Wrap(apperror.Unavailable, ctx.Err(), "the DAG run did not end in time")
-		case <-ticker.C:
-		}
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return apperror.Wrap(apperror.Unavailable, err, "the DAG run did not end within %s", runLimit)
 	}
+	return err
 }
 
 func seconds(t pipelineclient.Task) string {
@@ -72,22 +55,6 @@ func seconds(t pipelineclient.Task) string {
 		return ""
 	}
 	return fmt.Sprintf("%.2f s", *t.Duration)
-}
-
-// failure says which task failed and what it logged last.
-func (s *show) failure(ctx context.Context, st step, tasks []pipelineclient.Task) error {
-	for _, t := range tasks {
-		if t.State == nil || *t.State != dag.StateFailed {
-			continue
-		}
-		lines, err := s.pipeline.Log(ctx, realtor.DAG, st.runID, t.ID, t.Try)
-		if err != nil || len(lines) == 0 {
-			return fmt.Errorf("the task %s failed", t.ID)
-		}
-		last := lines[len(lines)-1]
-		return fmt.Errorf("the task %s failed: %s %v", t.ID, last.Event, last.Fields)
-	}
-	return fmt.Errorf("the DAG run failed")
 }
 
 func (s *show) tell(i int, r result) {
