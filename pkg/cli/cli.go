@@ -28,6 +28,7 @@ type App struct {
 type commands struct {
 	Run     runCommand    `cmd:"" default:"withargs" help:"Run roles; this is what happens without a command."`
 	Dags    Dags          `cmd:"" help:"Trigger, watch and pause DAGs."`
+	Status  Status        `cmd:"" help:"Ask the roles whether they are ready, and what is missing."`
 	Train   Train         `cmd:"" help:"Train on a CSV file, without any server."`
 	Source  Source        `cmd:"" help:"Generate listings."`
 	Demo    Demo          `cmd:"" help:"Run every path of the DAG once in a fresh folder, and show what happened."`
@@ -111,7 +112,7 @@ func explain(err error) error {
 	case strings.HasPrefix(message, "unknown flag"):
 		return apperror.New(apperror.Invalid, "%s; the flags here are %s", message, strings.Join(flagNames(parse.Context), ", "))
 	case strings.HasPrefix(message, "unexpected argument"):
-		return apperror.New(apperror.Invalid, "%s; the commands are run, dags, train, source, demo, config and version", message)
+		return apperror.New(apperror.Invalid, "%s; the commands are run, dags, status, train, source, demo, config and version", message)
 	}
 	command := strings.TrimSpace("tasador " + parse.Context.Command())
 	return apperror.New(apperror.Invalid, "%s; see %s --help", message, command)
