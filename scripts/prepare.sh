@@ -11,7 +11,6 @@ need() { # need COMMAND-OR-FILE PACKAGE...
 }
 need chromium chromium fonts-dejavu-core
 need gcc gcc libc6-dev
-need sqlite3 sqlite3
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 
 if [ ${#packages[@]} -gt 0 ]; then

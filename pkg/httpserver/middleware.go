@@ -98,7 +98,8 @@ func (s *Server) checkOrigin(next echo.HandlerFunc) echo.HandlerFunc {
 
 func (s *Server) hostAllowed(host string) bool {
 	name := hostOnly(host)
-	if name == "localhost" || slices.Contains(s.opts.AllowedHosts, name) || slices.Contains(s.opts.AllowedHosts, "*") {
+	allowed := func(host string) bool { return host == "*" || strings.EqualFold(host, name) }
+	if name == "localhost" || slices.ContainsFunc(s.opts.AllowedHosts, allowed) {
 		return true
 	}
 	if ip := net.ParseIP(name); ip != nil {

@@ -32,14 +32,18 @@ type running struct {
 // start serves routes on a free port until the test ends.
 func start(t *testing.T, routes []httpserver.Route, checks ...httpserver.Check) running {
 	t.Helper()
+	return startWith(t, routes, httpserver.Options{Checks: checks})
+}
+
+func startWith(t *testing.T, routes []httpserver.Route, opts httpserver.Options) running {
+	t.Helper()
 	ln := testkit.Listen(t)
-	build := observability.Build{Version: "v1", Commit: "c", GoVersion: "go"}
-	metrics := observability.NewRegistry(build)
-	s := httpserver.New(httpserver.Options{
-		Role: "test", Listener: ln, Log: slog.New(slog.DiscardHandler), Metrics: metrics, Build: build, Checks: checks,
-	})
+	opts.Role, opts.Listener, opts.Log = "test", ln, slog.New(slog.DiscardHandler)
+	opts.Build = observability.Build{Version: "v1", Commit: "c", GoVersion: "go"}
+	opts.Metrics = observability.NewRegistry(opts.Build)
+	s := httpserver.New(opts)
 	s.Register(routes...)
-	return running{base: "http://" + ln.Addr().String(), metrics: metrics, stop: testkit.Serve(t, s)}
+	return running{base: "http://" + ln.Addr().String(), metrics: opts.Metrics, stop: testkit.Serve(t, s)}
 }
 
 func do(t *testing.T, method, url, body string, header ...string) (int, string) {
@@ -134,6 +138,24 @@ func TestForeignHostsAndOriginsAreRefused(t *testing.T) {
 	}
 }
 
+func TestHostNamesCanBeAllowed(t *testing.T) {
+	routes := []httpserver.Route{{Method: http.MethodGet, Path: "/", Handler: func(c echo.Context) error { return c.NoContent(http.StatusOK) }}}
+	for _, c := range []struct {
+		allowed []string
+		host    string
+		want    int
+	}{
+		{[]string{"houses.example"}, "houses.example", http.StatusOK},
+		{[]string{"Houses.example"}, "HOUSES.example:8000", http.StatusOK},
+		{[]string{"houses.example"}, "houses.example.evil.example", http.StatusForbidden},
+		{[]string{"*"}, "whatever.example", http.StatusOK},
+	} {
+		s := startWith(t, routes, httpserver.Options{AllowedHosts: c.allowed})
+		status, body := do(t, http.MethodGet, s.base+"/", "", "Host", c.host)
+		require.Equal(t, c.want, status, "%v asked as %s: %s", c.allowed, c.host, body)
+	}
+}
+
 func TestReadinessNamesWhatIsMissing(t *testing.T) {
 	var problem error
 	s := start(t, nil, httpserver.Check{Name: "model", Probe: func(context.Context) error { return problem }})
@@ -173,7 +195,7 @@ func TestStopLetsRequestsFinish(t *testing.T) {
 			_ = c.Close()
 		}
 		return err != nil
-	}, 10*time.Second, 5*time.Millisecond)
+	}, time.Minute, 5*time.Millisecond)
 	close(release)
 	require.Equal(t, "finished", <-answer)
 	require.NoError(t, <-stopped)
