@@ -112,7 +112,7 @@ func explain(err error) error {
 	case strings.HasPrefix(message, "unknown flag"):
 		return apperror.New(apperror.Invalid, "%s; the flags here are %s", message, strings.Join(flagNames(parse.Context), ", "))
 	case strings.HasPrefix(message, "unexpected argument"):
-		return apperror.New(apperror.Invalid, "%s; the commands are run, dags, status, train, source, demo, config and version", message)
+		return apperror.New(apperror.Invalid, "%s; the commands are %s", message, strings.Join(commandNames(parse.Context), ", "))
 	}
 	command := strings.TrimSpace("tasador " + parse.Context.Command())
 	return apperror.New(apperror.Invalid, "%s; see %s --help", message, command)
@@ -127,6 +127,14 @@ func flagNames(ctx *kong.Context) []string {
 	var names []string
 	for _, f := range node.Flags {
 		names = append(names, "--"+f.Name)
+	}
+	return names
+}
+
+func commandNames(ctx *kong.Context) []string {
+	var names []string
+	for _, c := range ctx.Model.Children {
+		names = append(names, c.Name)
 	}
 	return names
 }

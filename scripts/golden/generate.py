@@ -13,8 +13,10 @@ import glob
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
+import tempfile
 import warnings
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -149,26 +151,39 @@ def main():
     args = ap.parse_args()
     warnings.filterwarnings("ignore")
     reference = parity.load_reference(args.reference)
-    os.makedirs(args.out, exist_ok=True)
-    for old in glob.glob(os.path.join(args.out, "*.csv")) + glob.glob(os.path.join(args.out, "*.json")):
-        os.remove(old)
+    with tempfile.TemporaryDirectory() as folder:
+        index = make_all(folder, args.reference, reference)
+        replace(args.out, folder)
+    refused = sum("refused" in case for case in index.values())
+    print(f"{len(index)} cases in {args.out}, of which the reference refuses {refused}")
+
+
+def make_all(folder, reference_file, reference):
     index = {}
     for name, (content, as_of) in cases().items():
-        index[name] = write(args.out, name, content, as_of, args.reference, reference)
+        index[name] = write(folder, name, content, as_of, reference_file, reference)
     for seed in HOSTILE_SEEDS:
         name, content = f"hostile_{seed}", hostile.make(seed)
         if len(content) > LARGEST:
             continue
-        index[name] = write(args.out, name, content, DAY, args.reference, reference)
-        if not exact_enough(args.out, name, index[name], reference):
+        index[name] = write(folder, name, content, DAY, reference_file, reference)
+        if not exact_enough(folder, name, index[name], reference):
             del index[name]
-            os.remove(os.path.join(args.out, name + ".csv"))
-            os.remove(os.path.join(args.out, name + ".json"))
-    with open(os.path.join(args.out, "cases.json"), "w") as f:
+            os.remove(os.path.join(folder, name + ".csv"))
+            os.remove(os.path.join(folder, name + ".json"))
+    with open(os.path.join(folder, "cases.json"), "w") as f:
         json.dump(index, f, indent=1)
         f.write("\n")
-    refused = sum("refused" in case for case in index.values())
-    print(f"{len(index)} cases in {args.out}, of which the reference refuses {refused}")
+    return index
+
+
+def replace(out, folder):
+    """Puts the files in place once all of them are made, so that an interruption leaves the old ones."""
+    os.makedirs(out, exist_ok=True)
+    for old in glob.glob(os.path.join(out, "*.csv")) + glob.glob(os.path.join(out, "*.json")):
+        os.remove(old)
+    for name in os.listdir(folder):
+        shutil.move(os.path.join(folder, name), os.path.join(out, name))
 
 
 if __name__ == "__main__":
