@@ -16,11 +16,9 @@ import (
 
 	"tasador/pkg/listinggen"
 	"tasador/pkg/property"
+	"tasador/pkg/testkit"
 	"tasador/pkg/testkit/modeltest"
 )
-
-// moduleRoot is the folder of go.mod, from this package's.
-const moduleRoot = "../.."
 
 type pythonPrices struct {
 	Columns     []string
@@ -36,10 +34,8 @@ type pythonPrices struct {
 
 func askPython(t *testing.T, folder, csvFile string, asOf time.Time) pythonPrices {
 	t.Helper()
-	const python = ".cache/venv/bin/python"
-	require.FileExists(t, filepath.Join(moduleRoot, python), "the Python packages are missing; run make test: it installs them")
-	cmd := exec.Command(python, "pkg/model/testdata/predict.py", folder, csvFile, asOf.Format(time.DateTime)) // #nosec G204 -- a test
-	cmd.Dir = moduleRoot
+	cmd := exec.Command(testkit.Venv(t, "python"), "pkg/model/testdata/predict.py", folder, csvFile, asOf.Format(time.DateTime)) // #nosec G204 -- a test
+	cmd.Dir = testkit.ModuleRoot(t)
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints
 	out, err := cmd.Output()

@@ -10,16 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tasador/pkg/onnx"
+	"tasador/pkg/testkit"
 )
-
-// python is the interpreter with the onnx and onnxruntime packages.
-func python(t *testing.T) string {
-	t.Helper()
-	path, err := filepath.Abs("../../.cache/venv/bin/python")
-	require.NoError(t, err)
-	require.FileExists(t, path, "the Python packages are missing; run make test: it installs them")
-	return path
-}
 
 // judge lets the onnx checker look at a model and ONNX Runtime compute it.
 const judge = `
@@ -51,7 +43,7 @@ func TestOnnxRuntimeComputesTheModel(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, model, 0o600))
 
 	// By hand: 2·1 − 0.5·2 + 1e-9·3 + 10.25, and 2·0 − 0.5·(−7) + 1e-9·1e9 + 10.25. A float32 would lose the 3e-9.
-	out, err := exec.Command(python(t), "-c", judge, file, "[[1,2,3],[0,-7,1e9]]").CombinedOutput() // #nosec G204 -- a test
+	out, err := exec.Command(testkit.Venv(t, "python"), "-c", judge, file, "[[1,2,3],[0,-7,1e9]]").CombinedOutput() // #nosec G204 -- a test
 	require.NoError(t, err, string(out))
 	var answer struct {
 		Y          [][]float64

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/experiment"
 	"tasador/pkg/registry"
+	"tasador/pkg/testkit"
 	"tasador/pkg/trackingclient"
 )
 
@@ -111,12 +111,9 @@ func TestCodes(t *testing.T) {
 }
 
 func TestUnreachableServer(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := "http://" + ln.Addr().String()
-	require.NoError(t, ln.Close())
+	address := "http://" + testkit.FreeAddress(t)
 	client := trackingclient.New(address, trackingclient.Options{Tries: 2, Backoff: time.Millisecond})
-	_, err = client.CreateRun(t.Context(), experiment.NewRun{})
+	_, err := client.CreateRun(t.Context(), experiment.NewRun{})
 	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
 	require.Contains(t, apperror.MessageOf(err), address)
 	for _, bad := range []string{"", "localhost:5000", "ftp://host", "http://"} {

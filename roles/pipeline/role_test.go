@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -23,6 +22,7 @@ import (
 	"tasador/pkg/observability"
 	"tasador/pkg/sqlstore"
 	"tasador/pkg/sqlstore/dagrunstore"
+	"tasador/pkg/testkit"
 )
 
 // server is a role on a small DAG: count pushes a number; broken fails when the conf says so; last comes after it.
@@ -69,20 +69,12 @@ func settings(t *testing.T, dir string) *config.Config {
 
 func start(t *testing.T, cfg *config.Config) *server {
 	t.Helper()
-	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
+	ln := testkit.Listen(t)
 	service, err := open(t.Context(), cfg, ln, slog.New(slog.DiscardHandler), smallJob)
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ready, done := make(chan struct{}), make(chan error, 1)
-	go func() { done <- service.Run(ctx, func() { close(ready) }) }()
+	testkit.Serve(t, service)
 	s := &server{url: "http://" + ln.Addr().String(), client: &http.Client{Transport: &http.Transport{}}}
-	t.Cleanup(func() {
-		s.client.CloseIdleConnections()
-		cancel()
-		require.NoError(t, <-done)
-	})
-	<-ready
+	t.Cleanup(s.client.CloseIdleConnections) // before the server ends, which waits for none of them then
 	return s
 }
 
@@ -121,7 +113,7 @@ func (s *server) await(t *testing.T, runID, state string) map[string]any {
 	require.Eventually(t, func() bool {
 		run = s.get(t, "/api/v2/dags/small/dagRuns/"+runID)
 		return run["state"] == state
-	}, 20*time.Second, 5*time.Millisecond, "the run %s did not become %s", runID, state)
+	}, time.Minute, 5*time.Millisecond, "the run %s did not become %s", runID, state)
 	return run
 }
 
@@ -232,7 +224,7 @@ func TestAFailedTaskCanBeCleared(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	require.Eventually(t, func() bool {
 		return s.get(t, runs+"/a/taskInstances/broken")["try_number"] == 2.0 && s.get(t, runs+"/a")["state"] == "failed"
-	}, 20*time.Second, 5*time.Millisecond, "it ran and failed once more")
+	}, time.Minute, 5*time.Millisecond, "it ran and failed once more")
 	require.Len(t, s.get(t, runs+"/a/taskInstances/broken/tries")["task_instances"], 2)
 	require.Equal(t, "failed", s.get(t, runs+"/a/taskInstances/broken/tries/1")["state"])
 }

@@ -13,13 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tasador/pkg/sqlstore"
+	"tasador/pkg/testkit"
 )
 
 // python runs a script of scripts/python with the tests' environment and returns what it prints.
 func python(t *testing.T, script string, args ...string) []byte {
 	t.Helper()
 	home := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), venv(t, "python"), append([]string{filepath.Join(moduleRoot(t), "scripts", "python", script)}, args...)...)
+	cmd := exec.CommandContext(t.Context(), testkit.Venv(t, "python"), append([]string{filepath.Join(testkit.ModuleRoot(t), "scripts", "python", script)}, args...)...)
 	cmd.Dir = home
 	cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home, "MLFLOW_DISABLE_TELEMETRY=true", "MLFLOW_HTTP_REQUEST_MAX_RETRIES=0",
 		"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false", "PYTHONWARNINGS=ignore", "GIT_PYTHON_REFRESH=quiet")

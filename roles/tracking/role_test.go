@@ -2,7 +2,6 @@ package tracking_test
 
 import (
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/config"
 	"tasador/pkg/experiment"
+	"tasador/pkg/testkit"
 	"tasador/roles/tracking"
 )
 
@@ -31,9 +31,8 @@ func TestRefusedSettings(t *testing.T) {
 	} {
 		cfg := &config.Config{}
 		cfg.Tracking.DB, cfg.Artifacts.URL = test.db, test.artifacts
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		_, err = tracking.New(t.Context(), cfg, ln, slog.New(slog.DiscardHandler))
+		ln := testkit.Listen(t)
+		_, err := tracking.New(t.Context(), cfg, ln, slog.New(slog.DiscardHandler))
 		require.NoError(t, ln.Close())
 		require.Error(t, err, "%+v", test)
 		require.Contains(t, []apperror.Code{apperror.Invalid, apperror.Unavailable}, apperror.CodeOf(err), "%v", err)

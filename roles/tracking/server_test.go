@@ -1,9 +1,7 @@
 package tracking_test
 
 import (
-	"context"
 	"log/slog"
-	"net"
 	"path/filepath"
 	"testing"
 	"time"
@@ -12,6 +10,7 @@ import (
 
 	"tasador/pkg/config"
 	"tasador/pkg/experiment/experimenttest"
+	"tasador/pkg/testkit"
 	"tasador/pkg/trackingclient"
 	"tasador/roles/tracking"
 )
@@ -39,18 +38,10 @@ func start(t *testing.T) server {
 
 func startWith(t *testing.T, cfg *config.Config) server {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
+	ln := testkit.Listen(t)
 	service, err := tracking.New(t.Context(), cfg, ln, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- service.Run(ctx, func() { close(ready) }) }()
-	<-ready
-	t.Cleanup(func() {
-		stop()
-		require.NoError(t, <-ended)
-	})
+	testkit.Serve(t, service)
 	return server{uri: "http://" + ln.Addr().String(), cfg: cfg}
 }
 
