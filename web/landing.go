@@ -4,7 +4,7 @@ import "net/http"
 
 // Entry is one thing that a server offers.
 type Entry struct {
-	Path string // shown, and a link unless it holds a brace
+	Path string // shown as it is
 	What string // a key of the translations
 }
 

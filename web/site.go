@@ -170,7 +170,7 @@ func (s *Site) funcs(v view) template.FuncMap {
 func (v view) with(key, value string) string {
 	query := v.here.Query()
 	query.Set(key, value)
-	return v.here.Path + "?" + query.Encode()
+	return "?" + query.Encode() // the path stays: one such as //elsewhere.example would lead away
 }
 
 // Static serves the embedded files below /static/; what is asked for by its hash may be kept for ever.

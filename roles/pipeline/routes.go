@@ -3,7 +3,10 @@ package pipeline
 import (
 	"net/http"
 
+	"tasador/pkg/config"
 	"tasador/pkg/httpserver"
+	"tasador/pkg/realtor"
+	"tasador/web"
 )
 
 // routes lists every address of the role with the right that it needs.
@@ -33,5 +36,17 @@ func (r *role) routes() []httpserver.Route {
 		{Method: http.MethodGet, Path: task + "/logs/:try_number", Right: httpserver.Read, Handler: r.getLog},
 		{Method: http.MethodGet, Path: task + "/xcomEntries", Right: httpserver.Read, Handler: r.listXComs},
 		{Method: http.MethodGet, Path: task + "/xcomEntries/:key", Right: httpserver.Read, Handler: r.getXCom},
+	}
+}
+
+// landing is the first page. Its texts are keys of the translations.
+func landing(version string) web.LandingOptions {
+	return web.LandingOptions{
+		Role: config.RolePipeline, Version: version,
+		Intro: "This server runs the DAG that collects listings, trains and promotes the price model.",
+		Entries: []web.Entry{
+			{Path: "/api/v2/dags", What: "DAGs, their runs and tasks, in the shapes of Airflow's REST API"},
+			{Path: "/api/v2/dags/" + realtor.DAG + "/dagRuns", What: "The runs of the DAG; POST starts one"},
+		},
 	}
 }

@@ -42,7 +42,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		return nil, err
 	}
 	build := observability.ReadBuild()
-	landing, err := httpserver.LandingRoutes(cfg, config.RoleSource, build.Version)
+	first, err := httpserver.LandingRoutes(cfg, landing(build.Version))
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		AllowedHosts: cfg.HTTP.AllowedHosts,
 		WriteError:   writeError,
 	})
-	server.Register(landing...)
+	server.Register(first...)
 	server.Register(r.routes()...)
 	return server, nil
 }

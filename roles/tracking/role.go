@@ -35,7 +35,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		return nil, errors.Join(err, files.Close())
 	}
 	build := observability.ReadBuild()
-	landing, err := httpserver.LandingRoutes(cfg, config.RoleTracking, build.Version)
+	first, err := httpserver.LandingRoutes(cfg, landing(build.Version))
 	if err != nil {
 		return nil, errors.Join(err, store.Close(), files.Close())
 	}
@@ -44,7 +44,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		AllowedHosts: cfg.HTTP.AllowedHosts, WriteError: writeError,
 		Checks: []httpserver.Check{{Name: "database", Probe: store.Ping}},
 	})
-	server.Register(landing...)
+	server.Register(first...)
 	server.Register((&api{tracking: store, models: store, files: files}).routes()...)
 	return lifecycle.Func(func(ctx context.Context, ready func()) error {
 		return errors.Join(server.Run(ctx, ready), store.Close(), files.Close())

@@ -5,8 +5,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"tasador/pkg/config"
 	"tasador/pkg/httpserver"
 	"tasador/pkg/mlflowapi"
+	"tasador/web"
 )
 
 // The methods, short enough for a table.
@@ -127,5 +129,17 @@ func proxyRoutes(prefix string, a *api) []httpserver.Route {
 		{Method: put, Path: prefix + "/artifacts/*", Right: httpserver.Write, Handler: a.putArtifact, BodyLimit: httpserver.NoBodyLimit},
 		{Method: remove, Path: prefix + "/artifacts/*", Right: httpserver.Write, Handler: a.deleteArtifact},
 		{Method: post, Path: prefix + "/mpu/*", Right: httpserver.Write, Handler: multipart},
+	}
+}
+
+// landing is the first page. Its texts are keys of the translations.
+func landing(version string) web.LandingOptions {
+	return web.LandingOptions{
+		Role: config.RoleTracking, Version: version,
+		Intro: "This server keeps experiments, runs, models and their files, for every MLflow client.",
+		Entries: []web.Entry{
+			{Path: "/api/2.0/mlflow/…", What: "Experiments, runs and registered models, as MLflow's REST API"},
+			{Path: "/api/2.0/mlflow-artifacts/artifacts/…", What: "Files of runs and models"},
+		},
 	}
 }

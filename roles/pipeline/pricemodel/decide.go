@@ -8,6 +8,7 @@ import (
 	"tasador/pkg/dag"
 	"tasador/pkg/dataset"
 	"tasador/pkg/experiment"
+	"tasador/pkg/killpoint"
 	"tasador/pkg/realtor"
 )
 
@@ -40,6 +41,7 @@ func (d Deps) reset(ctx context.Context, tc *dag.TaskContext) (dag.Result, error
 	if err := d.source.Restart(ctx, d.request); err != nil {
 		return dag.Result{}, err
 	}
+	killpoint.At(killpoint.AfterSourceReset)
 	tc.Log.InfoContext(ctx, "source started again")
 	if err := d.data.Reset(ctx, claimOf(tc)); err != nil {
 		return dag.Result{}, err

@@ -6,6 +6,7 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
 	"tasador/pkg/dataset"
+	"tasador/pkg/killpoint"
 	"tasador/pkg/listingapi"
 	"tasador/pkg/property"
 	"tasador/pkg/realtor"
@@ -30,6 +31,7 @@ func (d Deps) extract(ctx context.Context, tc *dag.TaskContext) (dag.Result, err
 	if err != nil {
 		return dag.Result{}, err
 	}
+	killpoint.At(killpoint.AfterBatch)
 	tc.Log.InfoContext(ctx, "batch stored", "rows", batch.Rows, "batch", batch.Number, "finished", batch.Finished)
 	if err := tc.XComs.Push(ctx, xcomNewRecords, batch.Rows); err != nil {
 		return dag.Result{}, err
@@ -55,6 +57,7 @@ func (d Deps) collect(ctx context.Context, tc *dag.TaskContext) (*datasetstore.B
 			return nil, err
 		}
 	}
+	killpoint.At(killpoint.AfterPayload)
 	batch, err := d.examine(ctx, tc)
 	if err != nil {
 		return nil, err

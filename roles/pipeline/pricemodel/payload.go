@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/killpoint"
 	"tasador/pkg/listingapi"
 )
 
@@ -82,6 +83,7 @@ func (p payloads) fetch(ctx context.Context, source *listingapi.Client, req list
 	}
 	defer func() { _ = os.Remove(f.Name()) }() // it has another name by then, or is worthless
 	answer, err := source.Fetch(ctx, req, f)
+	killpoint.At(killpoint.AfterAnswer)
 	if err == nil && answer.Finished {
 		err = writeFinished(f)
 	}

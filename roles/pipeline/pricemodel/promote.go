@@ -7,6 +7,7 @@ import (
 
 	"tasador/pkg/dag"
 	"tasador/pkg/experiment"
+	"tasador/pkg/killpoint"
 	"tasador/pkg/realtor"
 	"tasador/pkg/registry"
 )
@@ -25,6 +26,7 @@ func (d Deps) promote(ctx context.Context, tc *dag.TaskContext, run *experiment.
 		if _, err := d.tracking.TransitionStage(ctx, realtor.Model, version.Version, registry.Production, true); err != nil {
 			return err
 		}
+		killpoint.At(killpoint.AfterPromoted)
 	}
 	previousText := "None"
 	if previous != nil {

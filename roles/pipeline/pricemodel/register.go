@@ -13,6 +13,7 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
 	"tasador/pkg/experiment"
+	"tasador/pkg/killpoint"
 	"tasador/pkg/model"
 	"tasador/pkg/realtor"
 	"tasador/pkg/registry"
@@ -35,6 +36,7 @@ func (d Deps) register(ctx context.Context, tc *dag.TaskContext, run *experiment
 		if _, err := d.tracking.FinalizeLoggedModel(ctx, logged.ID, experiment.ModelReady); err != nil {
 			return nil, err
 		}
+		killpoint.At(killpoint.AfterModelLogged)
 		tc.Log.InfoContext(ctx, "model logged", "model", logged.ID)
 	}
 	_, err = d.tracking.CreateModel(ctx, realtor.Model, "", nil)
@@ -51,6 +53,7 @@ func (d Deps) register(ctx context.Context, tc *dag.TaskContext, run *experiment
 	if err != nil {
 		return nil, err
 	}
+	killpoint.At(killpoint.AfterRegistered)
 	if err := d.data.Hold(ctx, claimOf(tc)); err != nil {
 		return nil, errors.Join(err, d.tracking.DeleteVersion(ctx, realtor.Model, made.Version))
 	}
@@ -183,6 +186,7 @@ func (d Deps) upload(ctx context.Context, run *experiment.Run, logged *experimen
 		if err := d.put(ctx, logged.ArtifactURI, filepath.Join(dir, e.Name())); err != nil {
 			return err
 		}
+		killpoint.At(killpoint.AfterUpload)
 	}
 	return nil
 }

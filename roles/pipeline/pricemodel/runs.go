@@ -14,6 +14,7 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
 	"tasador/pkg/experiment"
+	"tasador/pkg/killpoint"
 	"tasador/pkg/realtor"
 	"tasador/pkg/registry"
 )
@@ -76,6 +77,7 @@ func (d Deps) openRun(ctx context.Context, tc *dag.TaskContext, name string) (*e
 	if err != nil {
 		return nil, err
 	}
+	killpoint.At(killpoint.AfterRunOpened)
 	if err := d.data.Hold(ctx, claimOf(tc)); err != nil {
 		return nil, errors.Join(err, d.tracking.DeleteRun(ctx, made.ID))
 	}
