@@ -37,6 +37,7 @@ type Link struct {
 // Page is what the layout needs, with the content of one template as Body.
 type Page struct {
 	Title   string // a key of the translations
+	Name    string // of the one thing that the page shows, as its client wrote it; empty if the page shows many
 	Links   []Link
 	Note    string // such as the version in production; shown in the header
 	Role    string
@@ -160,7 +161,7 @@ func (s *Site) funcs(v view) template.FuncMap {
 		"t":      func(key string, args ...any) string { return v.printer.Sprintf(key, args...) },
 		"say":    func(key string, args []any) string { return v.printer.Sprintf(key, args...) },
 		"money":  v.money,
-		"number": v.number,
+		"number": v.number, "measure": v.measure, "count": v.count, "size": v.size, "took": v.took,
 		"static": func(name string) string { return "/static/" + name + "?v=" + s.hashes[name] },
 		"here":   v.with,
 	}
