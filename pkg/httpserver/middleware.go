@@ -121,20 +121,13 @@ func isLoopback(a net.Addr) bool {
 	return ok && tcp.IP.IsLoopback()
 }
 
-func limitBody(r Route) echo.HandlerFunc {
-	limit := r.BodyLimit
-	if limit == 0 {
-		limit = defaultBodyLimit
-	}
-	if limit == NoBodyLimit {
-		return r.Handler
-	}
+// sayGoodbye asks clients to connect anew after this answer when the server stops, so that none sends its next request into a
+// connection that is about to close.
+func (s *Server) sayGoodbye(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		req := c.Request()
-		if req.ContentLength > limit {
-			return errTooLarge
+		if s.stopping.Load() {
+			c.Response().Header().Set(echo.HeaderConnection, "close")
 		}
-		req.Body = http.MaxBytesReader(c.Response(), req.Body, limit)
-		return r.Handler(c)
+		return next(c)
 	}
 }

@@ -20,6 +20,7 @@ import (
 const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
+	goodbyeTime       = 250 * time.Millisecond // for requests that are on their way when the server stops
 	drainTimeout      = 20 * time.Second
 	defaultBodyLimit  = 4 << 20 // bytes
 )
@@ -70,6 +71,8 @@ type Server struct {
 	opts     Options
 	echo     *echo.Echo
 	stopping atomic.Bool
+	open     atomic.Int64 // connections
+	bodies   bodies
 }
 
 // New returns a server with the routes that every role has: /healthz, /readyz, /metrics and /buildinfo.
@@ -83,15 +86,19 @@ func New(opts Options) *Server {
 	e.HTTPErrorHandler = s.handleError
 	m := newMetrics(opts.Metrics)
 	e.Pre(requestID)
-	e.Use(m.observe, s.accessLog, recovered, securityHeaders, s.checkOrigin)
+	e.Use(m.observe, s.accessLog, recovered, s.sayGoodbye, securityHeaders, s.checkOrigin)
 	s.Register(s.healthRoutes()...)
 	return s
 }
 
-// Register adds routes.
+// Register adds routes. What may be read with GET answers HEAD too.
 func (s *Server) Register(routes ...Route) {
 	for _, r := range routes {
-		s.echo.Add(r.Method, r.Path, limitBody(r))
+		handler := s.limitBody(r)
+		s.echo.Add(r.Method, r.Path, handler)
+		if r.Method == http.MethodGet && r.Right != Write {
+			s.echo.Add(http.MethodHead, r.Path, handler)
+		}
 	}
 }
 
@@ -104,6 +111,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		Handler:           s.echo,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
+		ConnState:         s.count,
 		ErrorLog:          slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
@@ -114,11 +122,43 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		return fmt.Errorf("HTTP server on %s: %w", s.opts.Listener.Addr(), err)
 	case <-ctx.Done():
 	}
+	// The library drops requests that it reads once Shutdown was called, so those that reached us come first. Nobody is asked to
+	// connect anew before the listener is closed.
+	if err := s.opts.Listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		s.opts.Log.WarnContext(ctx, "cannot close the listener", "error", err)
+	}
 	s.stopping.Store(true)
+	s.bodies.hurry()
+	s.awaitGoodbye()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if err := hs.Shutdown(drain); err != nil {
 		return errors.Join(fmt.Errorf("requests still under way after %s were cut off: %w", drainTimeout, err), hs.Close())
 	}
 	return nil
+}
+
+// count follows the connections.
+func (s *Server) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.open.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.open.Add(-1)
+	case http.StateActive, http.StateIdle: // still open
+	}
+}
+
+// awaitGoodbye waits until no connection is left, but not longer than goodbyeTime.
+func (s *Server) awaitGoodbye() {
+	limit, look := time.NewTimer(goodbyeTime), time.NewTicker(goodbyeTime/50)
+	defer limit.Stop()
+	defer look.Stop()
+	for s.open.Load() > 0 {
+		select {
+		case <-look.C:
+		case <-limit.C:
+			return
+		}
+	}
 }
