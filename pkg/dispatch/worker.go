@@ -11,6 +11,7 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
+	"tasador/pkg/killpoint"
 	"tasador/pkg/sqlstore/dagrunstore"
 )
 
@@ -31,6 +32,7 @@ func (e *Engine) perform(job dagrunstore.Job) error {
 	if err != nil || !ok {
 		return err
 	}
+	killpoint.At(killpoint.AfterClaim)
 	e.setLive(claim.Fence, true)
 	defer e.setLive(claim.Fence, false)
 	plan := e.plans[claim.Run.DAGID]
@@ -67,6 +69,7 @@ func (e *Engine) finish(ctx context.Context, plan *dag.Plan, c dagrunstore.Claim
 	} else {
 		log.InfoContext(ctx, "The task succeeded.")
 	}
+	killpoint.At(killpoint.BeforeFinish)
 	p, state, ok, err := e.store.Finish(ctx, plan, c, out, e.now())
 	if err != nil {
 		return err
@@ -75,6 +78,7 @@ func (e *Engine) finish(ctx context.Context, plan *dag.Plan, c dagrunstore.Claim
 		e.opts.Log.WarnContext(ctx, "a task ended after its lease was lost; what it says is ignored", "dag_run_id", c.Run.ID, "task_id", c.TaskID, "try", c.Try)
 		return nil
 	}
+	killpoint.At(killpoint.AfterFinish)
 	e.opts.Observer.TaskEnded(c.Run.DAGID, c.TaskID, state, e.now().Sub(begin))
 	if retry := e.planned(p); p.Ended || !retry.IsZero() {
 		e.Wake()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/killpoint"
 	"tasador/pkg/registry"
 )
 
@@ -79,6 +80,7 @@ func (p *Predictor) refresh(ctx context.Context) error {
 		}
 		return err
 	}
+	killpoint.At(killpoint.ModelNamed)
 	p.current.Store(served)
 	p.swaps.Add(1)
 	p.opts.Log.Info("serving another version", "model", want.Name, "version", want.Version, "run_id", want.RunID)

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/killpoint"
 	"tasador/pkg/model"
 )
 
@@ -70,6 +71,7 @@ func (p *Predictor) fetch(ctx context.Context, what Identity) (*Served, error) {
 	if err != nil {
 		return nil, err
 	}
+	killpoint.At(killpoint.ModelDownloaded)
 	if err := p.keep(part, what); err != nil {
 		// It can be served all the same; only a restart without tracking would miss it.
 		p.opts.Log.Warn("the model cannot be kept on disk", "version", what.Version, "error", err)
@@ -89,6 +91,7 @@ func (p *Predictor) keep(part string, what Identity) error {
 	if err := os.Rename(part, p.folder(what)); err != nil {
 		return err
 	}
+	killpoint.At(killpoint.ModelMoved)
 	content, err := json.Marshal(what)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", currentName, err)

@@ -14,6 +14,7 @@ import (
 	"tasador/pkg/features"
 	"tasador/pkg/httpserver"
 	"tasador/pkg/inference"
+	"tasador/pkg/killpoint"
 	"tasador/pkg/sqlstore/predictionstore"
 )
 
@@ -106,6 +107,7 @@ func (r *role) answer(ctx context.Context, req request, requestID string, now ti
 		r.log.DebugContext(ctx, "a prediction was not recorded", "request_id", requestID, "error", err)
 		return Answer{}, err
 	}
+	killpoint.At(killpoint.AfterPredictionIn)
 	r.metrics.outcome(outcomeOK)
 	return Answer{
 		Prediction: prediction.Price, ModelName: served.Name, ModelVersion: served.Version, ModelRunID: served.RunID,

@@ -9,6 +9,7 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/dataset"
+	"tasador/pkg/killpoint"
 	"tasador/pkg/property"
 	"tasador/pkg/sqlstore"
 )
@@ -115,6 +116,7 @@ func (s *Store) insertRows(ctx context.Context, tx *gorm.DB, b batchRow, read fu
 	count := 0
 	err := read(func(l property.Listing) error {
 		count++
+		killpoint.At(killpoint.LoadRaw)
 		return rows.added(append(appendListing(rows.next(), &l), b.FetchedAt, b.BatchNumber, b.DAGRunID))
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/dataset"
 	"tasador/pkg/features"
+	"tasador/pkg/killpoint"
 	"tasador/pkg/property"
 	"tasador/pkg/realtor"
 )
@@ -68,7 +69,12 @@ func (s *Store) Clean(ctx context.Context, c Claim, asOf time.Time, progress Pro
 	if err := s.stillSplit(ctx, c, total, done); err != nil {
 		return nil, err
 	}
-	return rows, load.swap(ctx, total, func(tx *gorm.DB) error { return describeColumns(tx, parts) })
+	killpoint.At(killpoint.BeforeCleanSwap)
+	if err := load.swap(ctx, total, func(tx *gorm.DB) error { return describeColumns(tx, parts) }); err != nil {
+		return nil, err
+	}
+	killpoint.At(killpoint.AfterCleanSwap)
+	return rows, nil
 }
 
 func (s *Store) stillSplit(ctx context.Context, c Claim, total, done int) error {
@@ -172,6 +178,7 @@ func (s *Store) insertClean(ctx context.Context, tx *gorm.DB, c *cleaning, rows 
 		for _, v := range rows.values[i*rows.width : (i+1)*rows.width] {
 			args = append(args, v)
 		}
+		killpoint.At(killpoint.LoadClean)
 		if err := b.added(args); err != nil {
 			return err
 		}

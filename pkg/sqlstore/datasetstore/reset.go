@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"gorm.io/gorm"
+
+	"tasador/pkg/killpoint"
 )
 
 // Reset empties realtor_raw, the batches, the splits and the clean tables, where they exist. What was collected is gone then; it can
@@ -16,6 +18,7 @@ func (s *Store) Reset(ctx context.Context, c Claim) error {
 	if err != nil {
 		return err
 	}
+	killpoint.At(killpoint.BetweenResets)
 	return s.clean.write(ctx, c, func(tx *gorm.DB) error {
 		return s.clean.empty(ctx, tx, cleanSet, tables(cleanSet))
 	})

@@ -10,6 +10,7 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/dataset"
+	"tasador/pkg/killpoint"
 	"tasador/pkg/property"
 	"tasador/pkg/sqlstore"
 )
@@ -43,9 +44,11 @@ func (s *Store) Split(ctx context.Context, c Claim, progress Progress) (map[data
 	if err := s.loadSplits(ctx, load, files, total, func(done int) { progress((total+done)/2, total) }); err != nil {
 		return nil, err
 	}
+	killpoint.At(killpoint.BeforeSplitsSwap)
 	if err := load.swap(ctx, total, func(*gorm.DB) error { return nil }); err != nil {
 		return nil, err
 	}
+	killpoint.At(killpoint.AfterSplitsSwap)
 	rows := make(map[dataset.SplitName]int)
 	for _, split := range dataset.Splits() {
 		from, to := dataset.Range(split, total)
@@ -178,6 +181,7 @@ func insertSplit(b *bulk, rows []rawRow, first int, split dataset.SplitName, tot
 	for position := max(from, first); position < min(to, first+len(rows)); position++ {
 		r := &rows[position-first]
 		args := appendListing(append(b.next(), position, r.id), &r.listing)
+		killpoint.At(killpoint.LoadSplits)
 		if err := b.added(append(args, r.fetchedAt)); err != nil {
 			return err
 		}

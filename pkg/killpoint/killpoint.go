@@ -1,0 +1,36 @@
+// Package killpoint names the places where tests kill the process, to see that what comes after it ends right all the same.
+//
+// In a normal build At does nothing and leaves nothing in the binary. With the build tag killpoints, and the variable KILLPOINT=NAME or
+// KILLPOINT=NAME:N in the environment, the process gets SIGKILL when it passes the point NAME for the N-th time (the first without N).
+package killpoint
+
+// Point is a place in the code.
+type Point string
+
+// The points of a DAG run, in the order in which it passes them.
+const (
+	AfterClaim        Point = "after-claim"         // a worker has claimed a try
+	AfterAnswer       Point = "after-answer"        // the source has answered, its payload is not kept yet
+	AfterPayload      Point = "after-payload"       // the payload is on disk
+	LoadRaw           Point = "load-raw"            // a raw row was handed to the database, in the transaction of its batch
+	AfterBatch        Point = "after-batch"         // the batch is stored, and nobody was told
+	AfterRunOpened    Point = "after-run-opened"    // tracking has made the run of a decision or of a training
+	LoadSplits        Point = "load-splits"         // a row of a split was handed to the database
+	BeforeSplitsSwap  Point = "before-splits-swap"  // all splits are loaded aside
+	AfterSplitsSwap   Point = "after-splits-swap"   // the new splits are in place
+	LoadClean         Point = "load-clean"          // a clean row was handed to the database
+	BeforeCleanSwap   Point = "before-clean-swap"   // all clean tables are loaded aside
+	AfterCleanSwap    Point = "after-clean-swap"    // the new clean tables are in place
+	AfterUpload       Point = "after-upload"        // a file of the model is with tracking
+	AfterModelLogged  Point = "after-model-logged"  // the logged model is whole
+	AfterRegistered   Point = "after-registered"    // the model version exists
+	AfterPromoted     Point = "after-promoted"      // the version is in production, the run does not say so yet
+	BeforeFinish      Point = "before-finish"       // a task is done, its row does not say so yet
+	AfterFinish       Point = "after-finish"        // the row says so, the jobs of what comes next are not inserted yet
+	AfterSourceReset  Point = "after-source-reset"  // the source starts over, no table was emptied
+	BetweenResets     Point = "between-resets"      // the tables of RawData are empty, those of CleanData are not
+	ModelDownloaded   Point = "model-downloaded"    // serving has fetched another version
+	ModelMoved        Point = "model-moved"         // that version is in its place on disk, but not named the current one
+	ModelNamed        Point = "model-named"         // it is named, the requests still get the one before
+	AfterPredictionIn Point = "after-prediction-in" // a prediction is recorded, its request is not answered
+)
