@@ -63,14 +63,8 @@ func checkNewExperiment(e experiment.NewExperiment) error {
 }
 
 func setExperimentTags(tx *gorm.DB, id int64, tags []experiment.Tag) error {
-	rows := make([]experimentTagRow, 0, len(tags))
-	for _, t := range lastTags(tags) {
-		rows = append(rows, experimentTagRow{id, t.Key, t.Value})
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	return sqlstore.Translate(tx.Clauses(upsert("experiment_id", "key")).CreateInBatches(rows, chunk).Error, "experiment tags")
+	row := func(t experiment.Tag) experimentTagRow { return experimentTagRow{id, t.Key, t.Value} }
+	return putTags(tx, tags, row, "experiment tags", "experiment_id", "key")
 }
 
 // parseExperimentID reads the id of an experiment. Codes: Invalid.
@@ -173,45 +167,17 @@ func (s *Store) loadExperiments(ctx context.Context, rows []experimentRow) ([]ex
 	return out, err
 }
 
-const maxPage = 50_000
-
-// SearchExperiments returns one page.
+// SearchExperiments returns one page, the newest first unless ordered otherwise.
 func (s *Store) SearchExperiments(ctx context.Context, q experiment.Search) (experiment.Page[experiment.Experiment], error) {
-	var page experiment.Page[experiment.Experiment]
-	w, err := window(q.PageRequest, 1000, maxPage)
-	if err != nil {
-		return page, err
-	}
-	query, err := s.searchQuery(ctx, experimentsTarget, filter.Experiments(), q)
-	if err != nil {
-		return page, err
-	}
-	if query, err = view(query, "experiments", q.View); err != nil {
-		return page, err
+	with := searching[experimentRow, experiment.Experiment]{
+		target: experimentsTarget, rules: filter.Experiments(), standard: 1000, most: maxPage,
+		narrow: func(query *gorm.DB) (*gorm.DB, error) { return view(query, "experiments", q.View) },
+		order:  "experiments.id", load: s.loadExperiments,
 	}
 	if len(q.OrderBy) == 0 {
-		query = query.Order("experiments.creation_time DESC")
+		with.order = "experiments.creation_time DESC, " + with.order
 	}
-	var rows []experimentRow
-	if err := query.Order("experiments.id").Offset(w.offset).Limit(w.limit + 1).Find(&rows).Error; err != nil {
-		return page, sqlstore.Translate(err, "experiments")
-	}
-	rows, page.NextPageToken = cut(rows, w)
-	page.Items, err = s.loadExperiments(ctx, rows)
-	return page, err
-}
-
-// view narrows a query to a lifecycle stage. Codes: Invalid.
-func view(query *gorm.DB, table string, v experiment.ViewType) (*gorm.DB, error) {
-	switch v {
-	case "", experiment.ActiveOnly:
-		return query.Where(table+".lifecycle_stage = ?", string(experiment.Active)), nil
-	case experiment.DeletedOnly:
-		return query.Where(table+".lifecycle_stage = ?", string(experiment.Deleted)), nil
-	case experiment.All:
-		return query, nil
-	}
-	return nil, experiment.InvalidValue("view_type", string(v), "It must be one of ACTIVE_ONLY, DELETED_ONLY, ALL")
+	return search(ctx, s, q, with)
 }
 
 // SetExperimentTag sets or replaces a tag.
@@ -290,19 +256,4 @@ func (s *Store) moveExperiment(ctx context.Context, id string, from, to experime
 		}
 		return sqlstore.Translate(tx.Model(&runRow{}).Where("experiment_id = ?", row.ID).Update("lifecycle_stage", string(to)).Error, "runs")
 	})
-}
-
-// lastTags keeps the last value of each key, in order of first appearance.
-func lastTags(tags []experiment.Tag) []experiment.Tag {
-	at := map[string]int{}
-	var out []experiment.Tag
-	for _, t := range tags {
-		if i, ok := at[t.Key]; ok {
-			out[i] = t
-			continue
-		}
-		at[t.Key] = len(out)
-		out = append(out, t)
-	}
-	return out
 }

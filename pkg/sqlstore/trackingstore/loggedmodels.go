@@ -186,14 +186,8 @@ func (s *Store) SetLoggedModelTags(ctx context.Context, id string, tags []experi
 }
 
 func setLoggedModelTags(tx *gorm.DB, id string, tags []experiment.Tag) error {
-	rows := make([]loggedModelTagRow, 0, len(tags))
-	for _, t := range lastTags(tags) {
-		rows = append(rows, loggedModelTagRow{id, t.Key, t.Value})
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	return sqlstore.Translate(tx.Clauses(upsert("model_id", "key")).CreateInBatches(rows, chunk).Error, "tags of a logged model")
+	row := func(t experiment.Tag) loggedModelTagRow { return loggedModelTagRow{id, t.Key, t.Value} }
+	return putTags(tx, tags, row, "tags of a logged model", "model_id", "key")
 }
 
 // DeleteLoggedModelTag removes a tag.
@@ -243,29 +237,8 @@ func addLoggedModelParams(tx *gorm.DB, id string, params []experiment.Param) err
 
 // SearchLoggedModels returns one page; equal ones come newest first.
 func (s *Store) SearchLoggedModels(ctx context.Context, q experiment.RunSearch) (experiment.Page[experiment.LoggedModel], error) {
-	var page experiment.Page[experiment.LoggedModel]
-	w, err := window(q.PageRequest, 100, maxPage)
-	if err != nil {
-		return page, err
-	}
-	ids, err := parseExperimentIDs(q.ExperimentIDs)
-	if err != nil {
-		return page, err
-	}
-	query, err := s.searchQuery(ctx, loggedModelsTarget, filter.LoggedModels(), q.Search)
-	if err != nil {
-		return page, err
-	}
-	if query, err = view(query, "logged_models", q.View); err != nil {
-		return page, err
-	}
-	var rows []loggedModelRow
-	err = query.Where("logged_models.experiment_id IN ?", ids).Order("logged_models.creation_time DESC").Order("logged_models.id").
-		Offset(w.offset).Limit(w.limit + 1).Find(&rows).Error
-	if err != nil {
-		return page, sqlstore.Translate(err, "logged models")
-	}
-	rows, page.NextPageToken = cut(rows, w)
-	page.Items, err = s.loadLoggedModels(ctx, rows)
-	return page, err
+	return search(ctx, s, q.Search, searching[loggedModelRow, experiment.LoggedModel]{
+		target: loggedModelsTarget, rules: filter.LoggedModels(), standard: 100, most: maxPage,
+		narrow: ofExperiments("logged_models", q), order: "logged_models.creation_time DESC, logged_models.id", load: s.loadLoggedModels,
+	})
 }

@@ -52,14 +52,8 @@ func checkRegistryTags(tags []experiment.Tag) error {
 }
 
 func setModelTags(tx *gorm.DB, id int64, tags []experiment.Tag) error {
-	rows := make([]modelTagRow, 0, len(tags))
-	for _, t := range lastTags(tags) {
-		rows = append(rows, modelTagRow{id, t.Key, t.Value})
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	return sqlstore.Translate(tx.Clauses(upsert("model_id", "key")).CreateInBatches(rows, chunk).Error, "tags of a registered model")
+	row := func(t experiment.Tag) modelTagRow { return modelTagRow{id, t.Key, t.Value} }
+	return putTags(tx, tags, row, "tags of a registered model", "model_id", "key")
 }
 
 // findModel returns the row of a registered model. Codes: Invalid, NotFound.
@@ -251,20 +245,7 @@ const notPrompt = "NOT EXISTS (SELECT 1 FROM registered_model_tags p WHERE p.mod
 
 // SearchModels returns one page, by name unless ordered otherwise.
 func (s *Store) SearchModels(ctx context.Context, q experiment.Search) (experiment.Page[registry.Model], error) {
-	var page experiment.Page[registry.Model]
-	w, err := window(q.PageRequest, 100, 1000)
-	if err != nil {
-		return page, err
-	}
-	query, err := s.searchQuery(ctx, modelsTarget, filter.Models(), q)
-	if err != nil {
-		return page, err
-	}
-	var rows []modelRow
-	if err := query.Order("registered_models.name").Offset(w.offset).Limit(w.limit + 1).Find(&rows).Error; err != nil {
-		return page, sqlstore.Translate(err, "registered models")
-	}
-	rows, page.NextPageToken = cut(rows, w)
-	page.Items, err = s.loadModels(ctx, rows)
-	return page, err
+	return search(ctx, s, q, searching[modelRow, registry.Model]{
+		target: modelsTarget, rules: filter.Models(), standard: 100, most: 1000, order: "registered_models.name", load: s.loadModels,
+	})
 }

@@ -87,14 +87,8 @@ func checkNewRun(r *experiment.NewRun) ([]experiment.Tag, error) {
 }
 
 func setRunTags(tx *gorm.DB, runID string, tags []experiment.Tag) error {
-	rows := make([]runTagRow, 0, len(tags))
-	for _, t := range lastTags(tags) {
-		rows = append(rows, runTagRow{runID, t.Key, t.Value})
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	return sqlstore.Translate(tx.Clauses(upsert("run_id", "key")).CreateInBatches(rows, chunk).Error, "run tags")
+	row := func(t experiment.Tag) runTagRow { return runTagRow{runID, t.Key, t.Value} }
+	return putTags(tx, tags, row, "run tags", "run_id", "key")
 }
 
 // findRun returns the row of a run. Codes: Invalid, NotFound.
@@ -265,31 +259,10 @@ func (s *Store) logModels(ctx context.Context, runID string, rows []runModelRow,
 
 // SearchRuns returns one page; equal ones come newest first.
 func (s *Store) SearchRuns(ctx context.Context, q experiment.RunSearch) (experiment.Page[experiment.Run], error) {
-	var page experiment.Page[experiment.Run]
-	w, err := window(q.PageRequest, 1000, maxPage)
-	if err != nil {
-		return page, err
-	}
-	ids, err := parseExperimentIDs(q.ExperimentIDs)
-	if err != nil {
-		return page, err
-	}
-	query, err := s.searchQuery(ctx, runsTarget, filter.Runs(), q.Search)
-	if err != nil {
-		return page, err
-	}
-	if query, err = view(query, "runs", q.View); err != nil {
-		return page, err
-	}
-	var rows []runRow
-	err = query.Where("runs.experiment_id IN ?", ids).Order("runs.start_time DESC").Order("runs.id").
-		Offset(w.offset).Limit(w.limit + 1).Find(&rows).Error
-	if err != nil {
-		return page, sqlstore.Translate(err, "runs")
-	}
-	rows, page.NextPageToken = cut(rows, w)
-	page.Items, err = s.loadRuns(ctx, rows)
-	return page, err
+	return search(ctx, s, q.Search, searching[runRow, experiment.Run]{
+		target: runsTarget, rules: filter.Runs(), standard: 1000, most: maxPage,
+		narrow: ofExperiments("runs", q), order: "runs.start_time DESC, runs.id", load: s.loadRuns,
+	})
 }
 
 // loadRuns reads the data of runs, table by table for many runs at once: a join would multiply the rows.

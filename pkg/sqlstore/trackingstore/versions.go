@@ -262,14 +262,8 @@ func (s *Store) SetVersionTag(ctx context.Context, name, version string, t exper
 }
 
 func setVersionTags(tx *gorm.DB, v versionRow, tags []experiment.Tag) error {
-	rows := make([]versionTagRow, 0, len(tags))
-	for _, t := range lastTags(tags) {
-		rows = append(rows, versionTagRow{v.ModelID, v.Version, t.Key, t.Value})
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	return tx.Clauses(upsert("model_id", "version", "key")).CreateInBatches(rows, chunk).Error
+	row := func(t experiment.Tag) versionTagRow { return versionTagRow{v.ModelID, v.Version, t.Key, t.Value} }
+	return putTags(tx, tags, row, "tags of a model version", "model_id", "version", "key")
 }
 
 // DeleteVersionTag removes a tag and is content if it is missing.
@@ -285,25 +279,15 @@ func (s *Store) DeleteVersionTag(ctx context.Context, name, version, key string)
 
 // SearchVersions returns one page, the last changed first unless ordered otherwise.
 func (s *Store) SearchVersions(ctx context.Context, q experiment.Search) (experiment.Page[registry.Version], error) {
-	var page experiment.Page[registry.Version]
-	w, err := window(q.PageRequest, 10_000, 200_000)
-	if err != nil {
-		return page, err
-	}
-	query, err := s.searchQuery(ctx, versionsTarget, filter.Versions(), q)
-	if err != nil {
-		return page, err
+	with := searching[versionRow, registry.Version]{
+		target: versionsTarget, rules: filter.Versions(), standard: 10_000, most: 200_000,
+		narrow: func(query *gorm.DB) (*gorm.DB, error) {
+			return query.Where("model_versions.stage <> ?", stageDeleted), nil
+		},
+		order: "registered_models.name, model_versions.version DESC", load: s.loadVersions,
 	}
 	if len(q.OrderBy) == 0 {
-		query = query.Order("model_versions.last_update_time DESC")
+		with.order = "model_versions.last_update_time DESC, " + with.order
 	}
-	var rows []versionRow
-	err = query.Where("model_versions.stage <> ?", stageDeleted).Order("registered_models.name").Order("model_versions.version DESC").
-		Offset(w.offset).Limit(w.limit + 1).Find(&rows).Error
-	if err != nil {
-		return page, sqlstore.Translate(err, "model versions")
-	}
-	rows, page.NextPageToken = cut(rows, w)
-	page.Items, err = s.loadVersions(ctx, rows)
-	return page, err
+	return search(ctx, s, q, with)
 }

@@ -1,0 +1,75 @@
+package trackingstore
+
+import (
+	"context"
+	"strings"
+
+	"gorm.io/gorm"
+
+	"tasador/pkg/experiment"
+	"tasador/pkg/experiment/filter"
+	"tasador/pkg/sqlstore"
+)
+
+// maxPage is how many experiments, runs or logged models a page may hold.
+const maxPage = 50_000
+
+// searching is one kind of search: for rows R, which become elements E of a page.
+type searching[R, E any] struct {
+	target   target
+	rules    filter.Rules
+	standard int // elements of a page if the request does not say
+	most     int // that it may ask for
+	narrow   func(*gorm.DB) (*gorm.DB, error)
+	order    string // beside that of the request, and last: it decides between equal ones
+	load     func(context.Context, []R) ([]E, error)
+}
+
+// search returns one page. Codes: Invalid.
+func search[R, E any](ctx context.Context, s *Store, q experiment.Search, with searching[R, E]) (experiment.Page[E], error) {
+	var page experiment.Page[E]
+	w, err := window(q.PageRequest, with.standard, with.most)
+	if err != nil {
+		return page, err
+	}
+	query, err := s.searchQuery(ctx, with.target, with.rules, q)
+	if err != nil {
+		return page, err
+	}
+	if with.narrow != nil {
+		if query, err = with.narrow(query); err != nil {
+			return page, err
+		}
+	}
+	var rows []R
+	if err := query.Order(with.order).Offset(w.offset).Limit(w.limit + 1).Find(&rows).Error; err != nil {
+		return page, sqlstore.Translate(err, strings.ReplaceAll(with.target.table, "_", " "))
+	}
+	rows, page.NextPageToken = cut(rows, w)
+	page.Items, err = with.load(ctx, rows)
+	return page, err
+}
+
+// view narrows a query to a lifecycle stage. Codes: Invalid.
+func view(query *gorm.DB, table string, v experiment.ViewType) (*gorm.DB, error) {
+	switch v {
+	case "", experiment.ActiveOnly:
+		return query.Where(table+".lifecycle_stage = ?", string(experiment.Active)), nil
+	case experiment.DeletedOnly:
+		return query.Where(table+".lifecycle_stage = ?", string(experiment.Deleted)), nil
+	case experiment.All:
+		return query, nil
+	}
+	return nil, experiment.InvalidValue("view_type", string(v), "It must be one of ACTIVE_ONLY, DELETED_ONLY, ALL")
+}
+
+// ofExperiments narrows a query to what some experiments hold, in a lifecycle stage. Codes: Invalid.
+func ofExperiments(table string, q experiment.RunSearch) func(*gorm.DB) (*gorm.DB, error) {
+	return func(query *gorm.DB) (*gorm.DB, error) {
+		ids, err := parseExperimentIDs(q.ExperimentIDs)
+		if err != nil {
+			return nil, err
+		}
+		return view(query.Where(table+".experiment_id IN ?", ids), table, q.View)
+	}
+}
