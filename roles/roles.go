@@ -3,6 +3,7 @@ package roles
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -43,7 +44,10 @@ func Run(ctx context.Context, cfg *config.Config, names []string, log *slog.Logg
 	}
 	cfg.SetDefaults(names)
 	group := lifecycle.Group{Grace: grace}
-	err = makeDataDir(cfg.DataDir)
+	var held locks
+	if err = makeDataDir(cfg.DataDir); err == nil {
+		held, err = lock(ctx, cfg, names)
+	}
 	for i, name := range names {
 		if err != nil {
 			break
@@ -58,9 +62,9 @@ func Run(ctx context.Context, cfg *config.Config, names []string, log *slog.Logg
 	}
 	if err != nil {
 		closeAll(listeners)
-		return err
+		return errors.Join(err, held.release())
 	}
-	return group.Run(ctx, ready)
+	return errors.Join(group.Run(ctx, ready), held.release())
 }
 
 func bind(ctx context.Context, cfg *config.Config, names []string) ([]net.Listener, error) {
