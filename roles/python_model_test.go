@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -15,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tasador/pkg/config"
-	"tasador/pkg/listinggen"
 	"tasador/pkg/property"
 	"tasador/pkg/testkit"
+	"tasador/pkg/testkit/modeltest"
 )
 
 // TestPythonLoadsTheModelInProduction lets the DAG train and promote a model, lets MLflow load it from the registry of our tracking
@@ -30,16 +29,7 @@ func TestPythonLoadsTheModelInProduction(t *testing.T) {
 	s := startStack(t, nil, config.RoleNames()...)
 	s.runDAG(t, "first")
 	s.waitForVersion(t, "1")
-	file := os.Getenv("TEST_CSV")
-	if file == "" {
-		file = filepath.Join(t.TempDir(), "listings.csv")
-		out, err := os.Create(file)
-		require.NoError(t, err)
-		require.NoError(t, listinggen.WriteCSV(t.Context(), out, listinggen.Options{Seed: 21}, 1000, nil))
-		require.NoError(t, out.Close())
-	}
-	file, err := filepath.Abs(file)
-	require.NoError(t, err)
+	file := modeltest.File(t, 21, 1000)
 	const asOf = "2026-03-04 05:06:07"
 
 	cmd := exec.Command(testkit.Venv(t, "python"), "pkg/model/testdata/predict.py", "models:/RealtorPriceModel/Production", file, asOf) // #nosec G204 -- a test

@@ -309,7 +309,7 @@ func TestPredictRefusesWhatIsWrongAndRecordsNothing(t *testing.T) {
 	}
 	t.Run("other ways to ask", func(t *testing.T) {
 		status, _ := get(t, s.serving("/predict"))
-		require.Equal(t, http.StatusBadRequest, status)
+		require.Equal(t, http.StatusMethodNotAllowed, status)
 		status, body := send(t, http.MethodPost, s.serving("/predict"), http.Header{"Origin": {"https://elsewhere.example"}}, example)
 		require.Equal(t, http.StatusForbidden, status, body)
 	})

@@ -244,7 +244,7 @@ func TestSecondRunWaitsForTheFirst(t *testing.T) {
 	}))))
 	b.trigger(t, "first")
 	b.trigger(t, "second")
-	require.Eventually(t, func() bool { return b.instance(t, "first", "wait").State == dag.StateRunning }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return b.instance(t, "first", "wait").State == dag.StateRunning }, time.Minute, 5*time.Millisecond)
 	second, err := s.Run(t.Context(), "d", "second")
 	require.NoError(t, err)
 	require.Equal(t, dag.RunQueued, second.State)
@@ -268,7 +268,7 @@ func TestPausedDAGStartsNothingUntilItGoesOn(t *testing.T) {
 	require.NoError(t, b.SetPaused(t.Context(), "d", true))
 	close(release)
 	// A task under way goes on; what comes after it is only scheduled.
-	require.Eventually(t, func() bool { return b.instance(t, "r", "second").State == dag.StateScheduled }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return b.instance(t, "r", "second").State == dag.StateScheduled }, time.Minute, 5*time.Millisecond)
 	require.NoError(t, b.SetPaused(t.Context(), "d", false))
 	b.awaitRun(t, "r", dag.RunSuccess)
 }

@@ -48,7 +48,7 @@ func TestRetryThatIsDueSurvivesARestart(t *testing.T) {
 	opts := options(t, dir, s, plan(t, failing))
 	first := start(t, opts)
 	first.trigger(t, "r")
-	require.Eventually(t, func() bool { return first.instance(t, "r", "t").State == dag.StateUpForRetry }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return first.instance(t, "r", "t").State == dag.StateUpForRetry }, time.Minute, 5*time.Millisecond)
 	require.NoError(t, first.stop())
 
 	opts = options(t, dir, s, plan(t, task("t", ok)))
@@ -152,7 +152,7 @@ func TestASleepOfTheMachineLosesNothing(t *testing.T) {
 	for range 2 { // when it looks for the second time, the first look has ended
 		before := b.LastTick()
 		b.Wake()
-		require.Eventually(t, func() bool { return b.LastTick().After(before) }, 10*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return b.LastTick().After(before) }, time.Minute, 5*time.Millisecond)
 	}
 	close(release)
 	b.awaitRun(t, "r", dag.RunSuccess)
@@ -177,7 +177,7 @@ func TestAClaimThatNobodyRenewsIsTakenBack(t *testing.T) {
 	_, claimed, err := s.Claim(t.Context(), dagrunstore.Job{Instance: i.Key, Try: 1}, time.Now().Add(50*time.Millisecond), time.Now())
 	require.NoError(t, err)
 	require.True(t, claimed, "the only worker is busy")
-	require.Eventually(t, func() bool { return b.instance(t, "r", "t").Try == 2 }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return b.instance(t, "r", "t").Try == 2 }, time.Minute, 5*time.Millisecond)
 	close(release)
 	b.awaitRun(t, "r", dag.RunSuccess)
 	require.Contains(t, b.logOf(t, "r", "t", 1), "The lease of this try ran out")
@@ -195,7 +195,7 @@ func TestATaskThatIsGoneFails(t *testing.T) {
 	b := start(t, options(t, dir, s, plan(t, task("kept", ok), task("new", ok, "kept"))))
 	b.awaitRun(t, "r", dag.RunSuccess)
 	require.Equal(t, dag.StateSuccess, b.instance(t, "r", "new").State)
-	require.Eventually(t, func() bool { return b.instance(t, "r", "gone").State == dag.StateFailed }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return b.instance(t, "r", "gone").State == dag.StateFailed }, time.Minute, 5*time.Millisecond)
 	require.Contains(t, b.logOf(t, "r", "gone", 1), "has no task gone")
 }
 

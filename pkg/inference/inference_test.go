@@ -108,7 +108,7 @@ func requireVersion(t *testing.T, p *inference.Predictor, version string) {
 	require.Eventually(t, func() bool {
 		served, err := p.Current()
 		return err == nil && served.Version == version
-	}, 5*time.Second, time.Millisecond, "version %s is not served: %v", version, p.Problem())
+	}, time.Minute, time.Millisecond, "version %s is not served: %v", version, p.Problem())
 }
 
 func TestBeforeTheFirstPromotionItSaysWhatIsMissing(t *testing.T) {
@@ -197,7 +197,7 @@ func TestTheLastGoodModelGoesOn(t *testing.T) {
 
 	t.Run("when tracking is away", func(t *testing.T) {
 		s.setDown(true)
-		require.Eventually(t, func() bool { return p.Problem() != nil }, 5*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return p.Problem() != nil }, time.Minute, time.Millisecond)
 		requireVersion(t, p, "1")
 	})
 	stop()
@@ -225,7 +225,7 @@ func TestTheLastGoodModelGoesOn(t *testing.T) {
 		stopAgain := run(t, again)
 		before := s.downloads.Load()
 		s.promote(spoiled, 2)
-		require.Eventually(t, func() bool { return again.Problem() != nil }, 5*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return again.Problem() != nil }, time.Minute, time.Millisecond)
 		requireVersion(t, again, "1")
 		require.ErrorContains(t, again.Problem(), "version 2 cannot be served")
 		s.promote(modeltest.Folder(t, modeltest.Train(t, 3)), 3)

@@ -24,7 +24,6 @@ const (
 	TemporarilyUnavailable = "TEMPORARILY_UNAVAILABLE"
 	InternalError          = "INTERNAL_ERROR"
 	NotImplemented         = "NOT_IMPLEMENTED"
-	RequestLimitExceeded   = "REQUEST_LIMIT_EXCEEDED"
 )
 
 // FromError translates an error of ours into MLflow's status and body. A duplicate name is 400, as MLflow has it; a wrong state is

@@ -42,7 +42,7 @@ type Model struct {
 
 // Training says what the model was made from and how good it was. RMSEs are in dollars.
 type Training struct {
-	DagRunID    string       `json:"dag_run_id"`
+	DAGRunID    string       `json:"dag_run_id"`
 	AsOf        time.Time    `json:"as_of"` // the instant that prev_sold_date was counted to
 	Rows        Rows         `json:"rows"`
 	Statistics  []Statistics `json:"statistics"` // of the features, over train and validation, in the order of the schema
@@ -92,7 +92,7 @@ func New(r training.Result, dagRunID string, asOf time.Time) (*Model, error) {
 		Intercept:    r.Intercept,
 		AsOfRule:     AsOfRequest,
 		Training: Training{
-			DagRunID:    dagRunID,
+			DAGRunID:    dagRunID,
 			AsOf:        asOf.UTC(),
 			Rows:        Rows(r.Rows),
 			Target:      statisticsOf(r.Target),

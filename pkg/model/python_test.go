@@ -7,14 +7,12 @@ import (
 	"math"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"tasador/pkg/listinggen"
 	"tasador/pkg/property"
 	"tasador/pkg/testkit"
 	"tasador/pkg/testkit/modeltest"
@@ -51,16 +49,7 @@ func TestPythonGivesTheSamePrices(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs the Python packages")
 	}
-	file := os.Getenv("TEST_CSV")
-	if file == "" {
-		file = filepath.Join(t.TempDir(), "listings.csv")
-		out, err := os.Create(file)
-		require.NoError(t, err)
-		require.NoError(t, listinggen.WriteCSV(t.Context(), out, listinggen.Options{Seed: 11}, 4000, nil))
-		require.NoError(t, out.Close())
-	}
-	file, err := filepath.Abs(file)
-	require.NoError(t, err)
+	file := modeltest.File(t, 11, 4000)
 	listings := readListings(t, file)
 	m := modeltest.TrainOn(t, listings, "manual__2026-01-01T00:00:00+00:00")
 	asOf := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) // another instant than the training's

@@ -28,7 +28,7 @@ type tracking interface {
 
 // historyRow is one DAG run: what it decided, and what came of it. Texts are empty, RMSEs nil where there is nothing to say.
 type historyRow struct {
-	DagRunID string
+	DAGRunID string
 	Decision string
 	Reason   string
 	Promoted string // true or false, if a model was trained
@@ -93,7 +93,7 @@ func join(runs []experiment.Run, versions map[string]string, model string) []his
 		seen[kind+id] = true
 		row := byID[id]
 		if row == nil {
-			row = &historyRow{DagRunID: id, started: run.StartTime}
+			row = &historyRow{DAGRunID: id, started: run.StartTime}
 			byID[id] = row
 		}
 		row.started = min(row.started, run.StartTime)
@@ -109,7 +109,7 @@ func join(runs []experiment.Run, versions map[string]string, model string) []his
 		rows = append(rows, *row)
 	}
 	slices.SortFunc(rows, func(a, b historyRow) int {
-		return cmp.Or(cmp.Compare(b.started, a.started), cmp.Compare(b.DagRunID, a.DagRunID))
+		return cmp.Or(cmp.Compare(b.started, a.started), cmp.Compare(b.DAGRunID, a.DAGRunID))
 	})
 	return rows
 }

@@ -60,16 +60,16 @@ func TestHistoryJoinsDecisionsAndTrainings(t *testing.T) {
 	require.False(t, more)
 	require.Len(t, rows, 3)
 
-	require.Equal(t, "c", rows[0].DagRunID, "by the decision, not by the end of the training")
-	require.Equal(t, historyRow{DagRunID: "c", Decision: "end_no_train", Reason: "0 new records", started: 60}, rows[0])
+	require.Equal(t, "c", rows[0].DAGRunID, "by the decision, not by the end of the training")
+	require.Equal(t, historyRow{DAGRunID: "c", Decision: "end_no_train", Reason: "0 new records", started: 60}, rows[0])
 
-	require.Equal(t, "b", rows[1].DagRunID)
+	require.Equal(t, "b", rows[1].DAGRunID)
 	require.Equal(t, "RealtorPriceModel", rows[1].ModelName)
 	require.Empty(t, rows[1].ModelVersion, "it was not promoted")
 	require.True(t, math.IsNaN(*rows[1].Current), "an error that is not finite is shown as it is")
 	require.InDelta(t, 200.5, *rows[1].Previous, 0)
 
-	require.Equal(t, "a", rows[2].DagRunID)
+	require.Equal(t, "a", rows[2].DAGRunID)
 	require.Equal(t, "the second try", rows[2].Reason)
 	require.Equal(t, "1", rows[2].ModelVersion)
 	require.InDelta(t, 200.5, *rows[2].Current, 0)
@@ -87,7 +87,7 @@ func TestHistoryIsBounded(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, more)
 	require.Len(t, rows, historyRows)
-	require.Equal(t, "0", rows[0].DagRunID)
+	require.Equal(t, "0", rows[0].DAGRunID)
 }
 
 func TestNoExperimentIsAnEmptyHistory(t *testing.T) {

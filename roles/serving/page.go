@@ -29,7 +29,7 @@ type formField struct {
 
 // servedView is the version in production as the page shows it.
 type servedView struct {
-	Name, Version, DagRunID string
+	Name, Version, DAGRunID string
 	TestRMSE                float64
 	Rows                    int
 }
@@ -138,7 +138,7 @@ func (r *role) appraisePage(c echo.Context, status int, p appraisePage) error {
 		note = served.Name + " " + served.Version
 		training := served.Model.Training
 		p.Served = &servedView{
-			Name: served.Name, Version: served.Version, DagRunID: training.DagRunID,
+			Name: served.Name, Version: served.Version, DAGRunID: training.DAGRunID,
 			TestRMSE: float64(training.TestRMSE), Rows: training.Rows.Train + training.Rows.Validation,
 		}
 		if problem != nil {

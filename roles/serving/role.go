@@ -53,7 +53,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		return nil, err
 	}
 	if cfg.Serving.Follow <= 0 {
-		return nil, apperror.New(apperror.Invalid, "--serving.follow=%s is not a time to wait; use 2s or less", cfg.Serving.Follow)
+		return nil, apperror.New(apperror.Invalid, "--serving.follow=%s is no time between two looks; use a positive one, such as 2s", cfg.Serving.Follow)
 	}
 	site, err := web.New()
 	if err != nil {

@@ -3,6 +3,8 @@ package modeltest
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -28,6 +30,22 @@ func Listings(seed uint64, n int) []property.Listing {
 		out[i] = g.Next()
 	}
 	return out
+}
+
+// File returns the path of a CSV file of listings: the one that the variable TEST_CSV names, else n generated ones.
+func File(t testing.TB, seed uint64, n int) string {
+	t.Helper()
+	if path := os.Getenv("TEST_CSV"); path != "" {
+		path, err := filepath.Abs(path)
+		require.NoError(t, err)
+		return path
+	}
+	path := filepath.Join(t.TempDir(), "listings.csv")
+	out, err := os.Create(path)
+	require.NoError(t, err)
+	require.NoError(t, listinggen.WriteCSV(context.Background(), out, listinggen.Options{Seed: seed}, n, nil))
+	require.NoError(t, out.Close())
+	return path
 }
 
 // Train returns a model that was trained on 3000 generated listings of a seed.
