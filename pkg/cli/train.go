@@ -29,7 +29,10 @@ func (t *Train) Run(ctx context.Context, out IO) error {
 	asOf, ok := features.ParseSoldAt(t.AsOf)
 	if !ok {
 		return apperror.New(apperror.Invalid,
-			"--as-of is %q: it must be a date such as 2026-01-01 or a date-time such as 2026-01-01T12:30:00Z", t.AsOf)
+			"--as-of is %q: it must be a date such as 2026-01-01 or a date-time such as 2026-01-01T12:30:00Z, of a year from 1678 to 2261", t.AsOf)
+	}
+	if err := t.checkJSON(); err != nil {
+		return err
 	}
 	var clock stopwatch
 	clock.start()

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"strconv"
 	"text/tabwriter"
 
@@ -162,10 +164,48 @@ func (t *Train) write(r *trainReport, out IO) error {
 		_, err := out.Out.Write(text)
 		return err
 	}
+	_, err = os.Stat(t.JSON)
+	isNew := errors.Is(err, fs.ErrNotExist)
 	if err := os.WriteFile(t.JSON, text, 0o644); err != nil { // #nosec G306 -- a result that anyone may read
-		return apperror.Wrap(apperror.Invalid, err, "the result cannot be written to %s; choose another file with --json", t.JSON)
+		if isNew {
+			_ = os.Remove(t.JSON) // half a result is none
+		}
+		return t.cannotWrite(err)
 	}
 	return r.summarize(out.Out)
+}
+
+// checkJSON finds out whether the result can be written before the work is done, and refuses to write it over the listings.
+func (t *Train) checkJSON() error {
+	if t.JSON == "" || t.JSON == "-" {
+		return nil
+	}
+	info, err := os.Stat(t.JSON)
+	if errors.Is(err, fs.ErrNotExist) {
+		probe, err := os.CreateTemp(filepath.Dir(t.JSON), ".tasador-*")
+		if err != nil {
+			return t.cannotWrite(err)
+		}
+		return errors.Join(probe.Close(), os.Remove(probe.Name()))
+	}
+	if err != nil {
+		return t.cannotWrite(err)
+	}
+	if csv, err := os.Stat(t.CSV); err == nil && os.SameFile(csv, info) {
+		return apperror.New(apperror.Invalid, "--json=%s is the file of the listings, which the result would replace; choose another file", t.JSON)
+	}
+	if !info.Mode().IsRegular() && !info.IsDir() {
+		return nil // a pipe may have no reader yet
+	}
+	file, err := os.OpenFile(t.JSON, os.O_WRONLY, 0)
+	if err != nil {
+		return t.cannotWrite(err)
+	}
+	return file.Close()
+}
+
+func (t *Train) cannotWrite(err error) error {
+	return apperror.Wrap(apperror.Invalid, err, "the result cannot be written to %s; choose another file with --json", t.JSON)
 }
 
 // encode returns the report as JSON.

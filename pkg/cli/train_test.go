@@ -262,3 +262,43 @@ func TestTrainReadsAPipe(t *testing.T) {
 	require.NoError(t, <-written)
 	require.Contains(t, string(out), `"rows": 5000`)
 }
+
+func TestTrainFindsOutBeforeItWorksWhetherItMayWrite(t *testing.T) {
+	listings := rowsOf(5)
+	csv := writeCSV(t, listings)
+	linked := filepath.Join(t.TempDir(), "linked.json")
+	require.NoError(t, os.Symlink(csv, linked))
+	for json, says := range map[string]string{
+		csv:                                  "is the file of the listings",
+		linked:                               "is the file of the listings",
+		t.TempDir():                          "choose another file with --json",
+		filepath.Join(csv, "x.json"):         "choose another file with --json",
+		filepath.Join(t.TempDir(), "a", "b"): "choose another file with --json",
+	} {
+		var out, progress bytes.Buffer
+		command := cli.Train{CSV: csv, AsOf: "2026-01-01", JSON: json}
+		err := command.Run(context.Background(), cli.IO{Out: &out, Err: &progress})
+		require.ErrorContains(t, err, says)
+		require.Equal(t, apperror.Invalid, apperror.CodeOf(err))
+		require.Empty(t, progress.String(), "it must not read first")
+	}
+	kept, err := os.ReadFile(csv)
+	require.NoError(t, err)
+	require.Equal(t, listings, string(kept))
+}
+
+func TestTrainWritesOverAnOlderResultAndLeavesNoOtherFile(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "result.json")
+	csv := writeCSV(t, rowsOf(5))
+	for range 2 {
+		var out, progress bytes.Buffer
+		command := cli.Train{CSV: csv, AsOf: "2026-01-01", JSON: path}
+		require.NoError(t, command.Run(context.Background(), cli.IO{Out: &out, Err: &progress}))
+		entries, err := os.ReadDir(folder)
+		require.NoError(t, err)
+		require.Len(t, entries, 1)
+		var result golden
+		readJSON(t, path, &result)
+	}
+}
