@@ -240,6 +240,8 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 		{"POST", runs, `{"dag_run_id": "taken"}`, 409, "taken"},
 		{"POST", runs, `{"logical_date": "2026-01-01T01:00:00+01:00"}`, 409, "logical date"},
 		{"POST", runs, `{"dag_run_id": "a/b"}`, 400, `"a/b" is malformed`},
+		{"POST", runs, `{"dag_run_id": "."}`, 400, `"." is malformed`},
+		{"POST", runs, `{"dag_run_id": ".."}`, 400, `".." is malformed`},
 		{"POST", runs, `{"dag_run_id": "scheduled__x"}`, 400, "looks like one of the schedule"},
 		{"POST", runs, `{"logical_date": "yesterday"}`, 400, `"yesterday" is not a time`},
 		{"POST", runs, `{"conf": [1]}`, 400, "conf is not a JSON object"},

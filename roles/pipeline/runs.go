@@ -55,7 +55,7 @@ func (r *role) newRun(body triggerBody) (dagrunstore.NewRun, error) {
 	}
 	if body.RunID != nil {
 		n.ID = *body.RunID
-		if !runIDForm.MatchString(n.ID) {
+		if !runIDForm.MatchString(n.ID) || n.ID == "." || n.ID == ".." { // clients take dots for folders when they build addresses
 			return n, apperror.New(apperror.Invalid, "the run id %q is malformed; use up to 250 letters, digits and the characters _ . ~ : + -", n.ID)
 		}
 		if strings.HasPrefix(n.ID, string(dag.Scheduled)+"__") {
