@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"tasador/pkg/apperror"
 )
@@ -57,7 +58,7 @@ func CheckPath(p string) error {
 	}
 	drive := len(plain) > 1 && plain[1] == ':' && (plain[0]|0x20 >= 'a' && plain[0]|0x20 <= 'z')
 	control := strings.IndexFunc(plain, func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0
-	if drive || control || strings.ContainsAny(plain, `\#`) || path.IsAbs(plain) || path.Clean(plain) != strings.TrimSuffix(plain, "/") ||
+	if drive || control || !utf8.ValidString(plain) || strings.ContainsAny(plain, `\#`) || path.IsAbs(plain) || path.Clean(plain) != strings.TrimSuffix(plain, "/") ||
 		slices.Contains(strings.Split(plain, "/"), "..") || plain == "." {
 		return invalidPath(p)
 	}

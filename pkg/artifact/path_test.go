@@ -17,7 +17,7 @@ func TestCheckPath(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"..", ".", "../a", "a/..", "a/../b", "/a", "//a", "a//b", "./a", "a/./b", `a\b`, `..\a`, "C:/a", "c:a", "a\x00b", "a\nb", "a#b",
-		"%2e%2e/a", "%252e%252e/a", "%2525252525252525252525252e/a", "a/%2e%2e/%2e%2e/b", "%2fa", "..%2f%zz", "%5ca", strings.Repeat("a/", 3000) + "a",
+		"%2e%2e/a", "%252e%252e/a", "%2525252525252525252525252e/a", "a/%2e%2e/%2e%2e/b", "%2fa", "..%2f%zz", "%5ca", "a\xff", "%ff%fe", strings.Repeat("a/", 3000) + "a",
 	} {
 		require.Equal(t, apperror.Invalid, apperror.CodeOf(artifact.CheckPath(bad)), bad)
 	}

@@ -70,6 +70,7 @@ func TestBadInputIsRefused(t *testing.T) {
 		{"experiments/create", `{"name":"` + huge + `"}`},
 		{"experiments/create", `{"name":"` + strings.Repeat("x", 501) + `"}`},
 		{"experiments/create", `{"name":12}`},
+		{"experiments/create", "{\"name\":\"a\xff\"}"},
 		{"experiments/create", `{"name":["a"]}`},
 		{"experiments/create", `{"name":""}`},
 		{"experiments/create", `{}`},

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -70,6 +71,9 @@ func checkContentType(r *http.Request) error {
 
 // decode reads a JSON object; old clients send it as a JSON text. No body is an empty object.
 func (r *request) decode(body []byte) error {
+	if !utf8.Valid(body) { // the decoder would put other characters in its place
+		return apperror.New(apperror.Invalid, "The request body is not UTF-8 text.")
+	}
 	body = bytes.TrimSpace(body)
 	if len(body) == 0 {
 		return nil

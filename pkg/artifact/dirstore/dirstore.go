@@ -106,15 +106,25 @@ func (c contextReader) Read(p []byte) (int, error) {
 func (s *Store) write(ctx context.Context, name string, r io.Reader) error {
 	file, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
 	if err != nil {
-		return fmt.Errorf("begin an upload: %w", err)
+		return cannotStore(err)
 	}
 	if _, err = io.Copy(file, contextReader{ctx, r}); err == nil {
 		err = file.Sync()
 	}
 	if err = errors.Join(err, file.Close()); err != nil {
-		return fmt.Errorf("write an upload: %w", err)
+		return cannotStore(err)
 	}
 	return nil
+}
+
+// cannotStore says what the folder lacks; what the reader had to say is left as it is. Codes: Unavailable.
+func cannotStore(err error) error {
+	var pe *fs.PathError
+	if !errors.As(err, &pe) {
+		return fmt.Errorf("write an upload: %w", err)
+	}
+	return apperror.Wrap(apperror.Unavailable, err,
+		"the artifact cannot be stored: %v; check the folder of the artifacts, and restart tracking if the folder was removed or replaced", pe.Err)
 }
 
 func (s *Store) place(aside, name string) error {

@@ -131,3 +131,11 @@ func TestUnwritableFolder(t *testing.T) {
 	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
 	require.ErrorContains(t, err, "cannot make the artifact folder")
 }
+
+func TestAFolderThatIsRemovedUnderUsIsNamed(t *testing.T) {
+	store, dir := open(t)
+	require.NoError(t, os.RemoveAll(dir))
+	err := store.Put(t.Context(), "a/b", strings.NewReader("text"))
+	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
+	require.Contains(t, apperror.MessageOf(err), "the artifact cannot be stored: no such file or directory")
+}
