@@ -275,7 +275,7 @@ func TestPredictRefusesWhatIsWrongAndRecordsNothing(t *testing.T) {
 		{"negative", with(t, map[string]any{"bed": -1, "price": -5}), 422, []string{"price", "bed"}, "must not be negative"},
 		{"huge", with(t, map[string]any{"house_size": 1e300, "bath": 5000}), 422, []string{"bath", "house_size"}, "must be at most"},
 		{"beyond a double", strings.Replace(example, "1.17", "1e999", 1), 422, []string{"acre_lot"}, "must be at most"},
-		{"unknown status", with(t, map[string]any{"status": "forsale"}), 422, []string{"status"}, "must be one of for_sale, ready_to_build, to_build, sold"},
+		{"unknown status", with(t, map[string]any{"status": "forsale"}), 422, []string{"status"}, `"this must be one of for_sale, ready_to_build, to_build, sold"`},
 		{"no such day", with(t, map[string]any{"prev_sold_date": "2021-02-30"}), 422, []string{"prev_sold_date"}, "must be a date such as"},
 		{"a date as number", with(t, map[string]any{"prev_sold_date": 20211201}), 422, []string{"prev_sold_date"}, "must be a text"},
 		{"a bad as_of", with(t, map[string]any{"as_of": "yesterday"}), 422, []string{"as_of"}, "must be a date"},

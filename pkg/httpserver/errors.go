@@ -69,7 +69,8 @@ func coded(err error, c echo.Context) error {
 	case he.Code == http.StatusNotFound:
 		return apperror.Wrap(apperror.NotFound, err, "there is nothing at %s %s", c.Request().Method, c.Request().URL.Path)
 	case he.Code == http.StatusMethodNotAllowed:
-		return apperror.Wrap(apperror.Invalid, err, "%s does not take %s", c.Request().URL.Path, c.Request().Method)
+		return apperror.Wrap(apperror.Invalid, err, "%s does not take %s; it takes %s", c.Request().URL.Path, c.Request().Method,
+			c.Response().Header().Get(echo.HeaderAllow))
 	case he.Code < http.StatusInternalServerError:
 		return apperror.Wrap(apperror.Invalid, err, "the request cannot be read: %v", he.Message)
 	default:

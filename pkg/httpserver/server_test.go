@@ -97,7 +97,7 @@ func TestErrorsBecomeSentencesAndInternalsStayInside(t *testing.T) {
 	}
 	status, body := do(t, http.MethodPost, s.base+"/invalid", "")
 	require.Equal(t, http.StatusMethodNotAllowed, status)
-	require.Contains(t, body, "/invalid does not take POST")
+	require.Contains(t, body, "/invalid does not take POST; it takes OPTIONS, GET")
 }
 
 func TestBodiesAreLimitedUnlessARouteStreams(t *testing.T) {

@@ -24,7 +24,7 @@ type request struct {
 // check turns values into a request, or says what is wrong with each field, in the order of the fields. allowed are further
 // statuses that are taken because the model knows them.
 func check(values map[string]value, allowed []string, now time.Time) (request, []fieldError) {
-	c := checker{allowed: append(statuses(), allowed...), now: now}
+	c := checker{allowed: statuses(allowed...), now: now}
 	c.req.AsOf = now
 	for _, name := range []*float64{&c.req.Listing.BrokeredBy, &c.req.Listing.Price, &c.req.Listing.Street} {
 		*name = property.Null()

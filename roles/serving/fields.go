@@ -1,6 +1,8 @@
 package serving
 
 import (
+	"slices"
+
 	"tasador/pkg/dataset"
 	"tasador/pkg/property"
 )
@@ -65,5 +67,13 @@ func fields() []field {
 	}
 }
 
-// statuses are the values that status may have.
-func statuses() []string { return dataset.Statuses() }
+// statuses lists the statuses of the rules of collection, then further ones, each once.
+func statuses(further ...string) []string {
+	list := dataset.Statuses()
+	for _, s := range further {
+		if s != "" && !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return list
+}

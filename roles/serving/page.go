@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -119,13 +118,7 @@ func (r *role) form(valueOf func(field) string, problems []fieldError) []formFie
 
 // statusOptions are the statuses that may be chosen; what was typed stays, so that the error beside it makes sense.
 func (r *role) statusOptions(typed string) []string {
-	options := statuses()
-	for _, s := range append(r.modelStatuses(), typed) {
-		if s != "" && !slices.Contains(options, s) {
-			options = append(options, s)
-		}
-	}
-	return options
+	return statuses(append(r.modelStatuses(), typed)...)
 }
 
 // appraisePage fills in what the page shows beside the form, and sends it.
