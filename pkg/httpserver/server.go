@@ -127,7 +127,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 	if err := s.opts.Listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 		s.opts.Log.WarnContext(ctx, "cannot close the listener", "error", err)
 	}
-	<-served
+	_ = <-served // it ended because its listener did
 	s.stopping.Store(true)
 	s.bodies.hurry()
 	s.awaitGoodbye()

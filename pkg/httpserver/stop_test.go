@@ -34,14 +34,20 @@ func write(t *testing.T, conn net.Conn, text string) {
 	require.NoError(t, err)
 }
 
-func answer(t *testing.T, r *bufio.Reader) (*http.Response, string) {
+// reply is what a client learns from the head of an answer.
+type reply struct {
+	StatusCode int
+	Close      bool // the connection ends with it
+}
+
+func answer(t *testing.T, r *bufio.Reader) (reply, string) {
 	t.Helper()
 	res, err := http.ReadResponse(r, nil)
 	require.NoError(t, err)
 	body, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
-	return res, string(body)
+	return reply{res.StatusCode, res.Close}, string(body)
 }
 
 func TestStopAnswersWhoeverIsConnectedAndDisconnectsAfterTheAnswer(t *testing.T) {
