@@ -127,7 +127,9 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 	if err := s.opts.Listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 		s.opts.Log.WarnContext(ctx, "cannot close the listener", "error", err)
 	}
-	_ = <-served // it ended because its listener did
+	if err := <-served; !errors.Is(err, net.ErrClosed) {
+		s.opts.Log.WarnContext(ctx, "the HTTP server ended otherwise than by its closed listener", "error", err)
+	}
 	s.stopping.Store(true)
 	s.bodies.hurry()
 	s.awaitGoodbye()
