@@ -114,9 +114,9 @@ func parameters(c echo.Context) (group, status int, problem string) {
 	group, err := strconv.Atoi(text)
 	switch {
 	case text == "":
-		return 0, http.StatusUnprocessableEntity, "the parameter group_number is missing; ask with ?group_number=7&day=Tuesday"
+		return 0, http.StatusUnprocessableEntity, "the parameter group_number is missing; ask with group_number=7 and day=Tuesday"
 	case day == "":
-		return 0, http.StatusUnprocessableEntity, "the parameter day is missing; ask with ?group_number=7&day=Tuesday"
+		return 0, http.StatusUnprocessableEntity, "the parameter day is missing; ask with group_number=7 and day=Tuesday"
 	case err != nil:
 		return 0, http.StatusUnprocessableEntity, fmt.Sprintf("group_number=%q is not a whole number", text)
 	case group < 1 || group > maxGroup:
