@@ -36,7 +36,8 @@ test-short: ## run the tests that need only Go
 	$(GO) test -short ./...
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) ## check style, imports and formatting
+lint: $(GOLANGCI_LINT) ## check style, imports, formatting and the list of modules
+	$(GO) mod tidy -diff
 	CGO_ENABLED=0 $(GOLANGCI_LINT) run ./...
 
 .PHONY: prepare
