@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"tasador/pkg/cli"
 	"tasador/pkg/observability"
@@ -16,11 +17,15 @@ func main() {
 	os.Exit(run())
 }
 
+// sameSignal is how soon a second signal still means the first.
+const sameSignal = 250 * time.Millisecond
+
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// A second signal ends the process at once: the first one gives the default behaviour back.
-	context.AfterFunc(ctx, stop)
+	// A second signal ends the process at once: the first one gives the default behaviour back. It does so after a moment, because
+	// programs such as timeout send theirs to the process and to its group.
+	context.AfterFunc(ctx, func() { time.AfterFunc(sameSignal, stop) })
 	app := cli.App{
 		IO:       cli.IO{Out: os.Stdout, Err: os.Stderr},
 		Build:    observability.ReadBuild(),

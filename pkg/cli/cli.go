@@ -38,10 +38,13 @@ type commands struct {
 
 // Exit codes.
 const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // as shells say it of SIGINT
 )
+
+var errInterrupted = errors.New("interrupted")
 
 // Main runs the command that args name and returns the exit code. An error is one sentence on the error output.
 func (a App) Main(ctx context.Context, args []string) int {
@@ -72,10 +75,15 @@ func (a App) Main(ctx context.Context, args []string) int {
 	if err != nil {
 		return a.fail(explain(err), exitUsage)
 	}
-	if err := kctx.Run(kctx); err != nil && !errors.Is(err, context.Canceled) {
+	err = kctx.Run(kctx)
+	switch {
+	case err == nil:
+		return exitOK
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return a.fail(errInterrupted, exitInterrupted)
+	default:
 		return a.fail(err, exitFailed)
 	}
-	return exitOK
 }
 
 const helpWidth = 120

@@ -162,3 +162,29 @@ func TestReferenceOfSettingsIsUpToDate(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(written), tasador(t, "config", "reference").out, "write it again with make docs")
 }
+
+func TestACommandThatIsInterruptedSaysSo(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	out := filepath.Join(t.TempDir(), "listings.csv")
+	var stdout, stderr bytes.Buffer
+	app := cli.App{IO: cli.IO{Out: &stdout, Err: &stderr}}
+	code := app.Main(ctx, []string{"source", "generate", "--rows", "100000", "--out", out})
+	require.Equal(t, 130, code)
+	require.Contains(t, stderr.String(), "tasador: interrupted")
+	require.NoFileExists(t, out)
+}
+
+func TestRolesThatAreStoppedWhileTheyStartEndInGoodOrder(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var stdout, stderr bytes.Buffer
+	app := cli.App{
+		IO: cli.IO{Out: &stdout, Err: &stderr},
+		RunRoles: func(ctx context.Context, _ *config.Config, _ []string, _ *slog.Logger, _ func()) error {
+			cancel()
+			return ctx.Err()
+		},
+	}
+	require.Zero(t, app.Main(ctx, nil))
+	require.Empty(t, stderr.String())
+}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -38,7 +39,11 @@ func (r *runCommand) Run(ctx context.Context, kctx *kong.Context, run RunRoles, 
 	if err != nil {
 		return err
 	}
-	return run(ctx, &r.Config, roles, log, func() { r.printAddresses(roles, io) })
+	err = run(ctx, &r.Config, roles, log, func() { r.printAddresses(roles, io) })
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // stopped while it started, as it was asked to
+	}
+	return err
 }
 
 // printAddresses says where each role is, which matters most where ports were chosen freely.

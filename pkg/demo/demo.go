@@ -69,6 +69,9 @@ func Run(ctx context.Context, opts Options) error {
 	log := slog.New(slog.NewTextHandler(logFile, nil))
 	err = withRoles(ctx, cfg, opts.RunRoles, log, s.run)
 	err = errors.Join(err, logFile.Close())
+	if ctx.Err() != nil { // whoever stops it has seen enough
+		return errors.Join(ctx.Err(), cleanUp())
+	}
 	if err != nil && opts.Dir == "" {
 		_, _ = fmt.Fprintf(opts.Err, "what the servers logged is kept in %s\n", logFile.Name()) // progress only
 		return err
