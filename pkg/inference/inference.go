@@ -73,6 +73,7 @@ func New(opts Options) *Predictor {
 	case served != nil:
 		p.current.Store(served)
 		opts.Log.Info("serving the model kept on disk", "model", served.Name, "version", served.Version)
+		p.sweep(served) // a kill may have left more
 	}
 	return p
 }

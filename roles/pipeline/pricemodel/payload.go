@@ -28,9 +28,22 @@ const keptPayloads = 10
 // handed out it may not hand out a second time.
 type payloads struct{ dir string }
 
+// fetching is the pattern of the names of answers that are under way.
+const fetching = "fetch-*.tmp"
+
+// prepare makes the folder, and removes what a process that was killed while it fetched has left in it.
 func (p payloads) prepare() error {
 	if err := os.MkdirAll(p.dir, 0o750); err != nil {
 		return apperror.Wrap(apperror.Unavailable, err, "cannot make the folder %s; check that its parent is writable", p.dir)
+	}
+	left, err := filepath.Glob(filepath.Join(p.dir, fetching))
+	if err != nil {
+		return p.failed(err)
+	}
+	for _, name := range left {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return p.failed(err)
+		}
 	}
 	return nil
 }
@@ -77,7 +90,7 @@ func (p payloads) has(dagRunID string) (bool, error) {
 
 // fetch asks the source and keeps its answer: it is on the disk, whole, when fetch returns.
 func (p payloads) fetch(ctx context.Context, source *listingapi.Client, req listingapi.Request) error {
-	f, err := os.CreateTemp(p.dir, "fetch-*.tmp")
+	f, err := os.CreateTemp(p.dir, fetching)
 	if err != nil {
 		return p.failed(err)
 	}
