@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,9 +26,12 @@ func TestFirstPagesAreTranslated(t *testing.T) {
 		address := "http://" + *s.cfg.Listen(role)
 		status, english := get(t, address+"/?lang=en")
 		require.Equal(t, http.StatusOK, status)
+		if role != config.RoleSource && !strings.Contains(english, "What is served here") {
+			continue // this role has pages of its own
+		}
 		_, translated := get(t, address+"/?lang=es")
 		found := texts.FindAllStringSubmatch(english, -1)
-		require.Len(t, found, 6, "%s: the introduction and five entries", role)
+		require.GreaterOrEqual(t, len(found), 5, "%s: the introduction and what every role serves", role)
 		for _, m := range found {
 			text := spanish[html.UnescapeString(m[1])]
 			require.NotEmpty(t, text, "%s shows %q, which es.json lacks", role, m[1])

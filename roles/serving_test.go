@@ -55,193 +55,168 @@ func with(t *testing.T, changes map[string]any) string {
 
 func TestPredict(t *testing.T) {
 	s := startStack(t, nil, config.RoleNames()...)
-
-	t.Run("before the first promotion it says what is missing", func(t *testing.T) {
-		status, body := post(t, s.serving("/predict"), example)
-		require.Equal(t, http.StatusServiceUnavailable, status)
-		require.Contains(t, body, "no version of RealtorPriceModel is in Production yet")
-		status, body = get(t, s.serving("/readyz"))
-		require.Equal(t, http.StatusServiceUnavailable, status)
-		require.Contains(t, body, "RealtorPriceModel")
-		status, body = get(t, s.serving("/"))
-		require.Equal(t, http.StatusOK, status)
-		require.Contains(t, body, "No version of RealtorPriceModel is in Production yet, so nothing can be appraised.")
-		require.Contains(t, body, "tasador dags trigger realtor_price_model")
-		s.requireRecorded(t, 0)
-	})
+	t.Run("before the first promotion it says what is missing", func(t *testing.T) { missingBeforePromotion(t, s) })
 
 	s.runDAG(t, "first")
 	s.waitForVersion(t, "1")
 	m := s.servedModel(t, "1")
+	t.Run("the example is priced and recorded", func(t *testing.T) { exampleIsPriced(t, s, m) })
+	t.Run("the asking price, names and numbers beside the features change nothing", func(t *testing.T) { onlyFeaturesCount(t, s) })
+	t.Run("without as_of the listing is aged now, and an unknown field is named", func(t *testing.T) { agedNow(t, s) })
+	t.Run("a promotion reaches the running server without a failed request", func(t *testing.T) { promotionReachesServing(t, s) })
+	t.Run("the history shows every DAG run, newest first", func(t *testing.T) { historyIsShown(t, s, m) })
+	t.Run("health, metrics and documents", func(t *testing.T) { documentsAreServed(t, s) })
+	t.Run("no page asks another host for anything, or holds a script or a style", func(t *testing.T) { pagesAskNobodyElse(t, s) })
+}
 
-	t.Run("the example is priced and recorded", func(t *testing.T) {
-		asOf := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
-		status, body := send(t, http.MethodPost, s.serving("/predict"), http.Header{"X-Request-Id": {"my-request"}},
-			with(t, map[string]any{"as_of": "2026-02-03T04:05:06Z"}))
-		require.Equal(t, http.StatusOK, status, body)
+func missingBeforePromotion(t *testing.T, s *stack) {
+	status, body := post(t, s.serving("/predict"), example)
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Contains(t, body, "no version of RealtorPriceModel is in Production yet")
+	status, body = get(t, s.serving("/readyz"))
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Contains(t, body, "RealtorPriceModel")
+	status, body = get(t, s.serving("/"))
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, body, "No version of RealtorPriceModel is in Production yet, so nothing can be appraised.")
+	require.Contains(t, body, "tasador dags trigger realtor_price_model")
+	s.requireRecorded(t, 0)
+}
+
+func exampleIsPriced(t *testing.T, s *stack, m *model.Model) {
+	asOf := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
+	status, body := send(t, http.MethodPost, s.serving("/predict"), http.Header{"X-Request-Id": {"my-request"}},
+		with(t, map[string]any{"as_of": "2026-02-03T04:05:06Z"}))
+	require.Equal(t, http.StatusOK, status, body)
+	var got predictAnswer
+	require.NoError(t, json.Unmarshal([]byte(body), &got))
+	want, err := m.Predict(model.Example(), asOf)
+	require.NoError(t, err)
+	require.Equal(t, predictAnswer{
+		Prediction: want.Price, ModelName: "RealtorPriceModel", ModelVersion: "1", RequestID: "my-request", AsOf: asOf,
+	}, got)
+
+	records, err := s.predictions(t).ByRequest(t.Context(), "my-request")
+	require.NoError(t, err)
+	require.Len(t, records, 1)
+	r := records[0]
+	require.Equal(t, want.Price, r.Prediction)
+	require.Equal(t, "1", r.ModelVersion)
+	require.Equal(t, asOf, r.AsOf)
+	require.WithinDuration(t, time.Now(), r.PredictedAt, time.Minute)
+	require.Equal(t, "1589662", r.Street.Value)
+	require.Equal(t, "38571", r.Listing.ZipCode.Value)
+	require.InDelta(t, 394900, r.Listing.Price, 0)
+	require.InDelta(t, 74802, r.Listing.BrokeredBy, 0)
+	require.Equal(t, "2021-12-01", r.Listing.PrevSoldDate.Value)
+}
+
+func onlyFeaturesCount(t *testing.T, s *stack) {
+	asOf := "2026-01-01"
+	_, body := post(t, s.serving("/predict"), with(t, map[string]any{"as_of": asOf}))
+	var want predictAnswer
+	require.NoError(t, json.Unmarshal([]byte(body), &want))
+	for name, changes := range map[string]map[string]any{
+		"price":          {"price": 1},
+		"no price":       {"price": nil},
+		"text street":    {"street": "Main Street 5"},
+		"zip as text":    {"zip_code": "00601"},
+		"zip as number":  {"zip_code": 601},
+		"broker as text": {"brokered_by": "74802"},
+		"nothing extra":  {"brokered_by": nil, "street": nil, "city": nil, "state": nil, "zip_code": nil, "price": nil},
+	} {
+		changes["as_of"] = asOf
+		status, body := post(t, s.serving("/predict"), with(t, changes))
+		require.Equal(t, http.StatusOK, status, "%s: %s", name, body)
 		var got predictAnswer
 		require.NoError(t, json.Unmarshal([]byte(body), &got))
-		want, err := m.Predict(model.Example(), asOf)
-		require.NoError(t, err)
-		require.Equal(t, predictAnswer{
-			Prediction: want.Price, ModelName: "RealtorPriceModel", ModelVersion: "1", RequestID: "my-request", AsOf: asOf,
-		}, got)
-
-		records, err := s.predictions(t).ByRequest(t.Context(), "my-request")
-		require.NoError(t, err)
-		require.Len(t, records, 1)
-		r := records[0]
-		require.Equal(t, want.Price, r.Prediction)
-		require.Equal(t, "1", r.ModelVersion)
-		require.Equal(t, asOf, r.AsOf)
-		require.WithinDuration(t, time.Now(), r.PredictedAt, time.Minute)
-		require.Equal(t, "1589662", r.Street.Value)
-		require.Equal(t, "38571", r.Listing.ZipCode.Value)
-		require.InDelta(t, 394900, r.Listing.Price, 0)
-		require.InDelta(t, 74802, r.Listing.BrokeredBy, 0)
-		require.Equal(t, "2021-12-01", r.Listing.PrevSoldDate.Value)
-	})
-
-	t.Run("the asking price, names and numbers beside the features change nothing", func(t *testing.T) {
-		asOf := "2026-01-01"
-		_, body := post(t, s.serving("/predict"), with(t, map[string]any{"as_of": asOf}))
-		var want predictAnswer
-		require.NoError(t, json.Unmarshal([]byte(body), &want))
-		for name, changes := range map[string]map[string]any{
-			"price":          {"price": 1},
-			"no price":       {"price": nil},
-			"text street":    {"street": "Main Street 5"},
-			"zip as text":    {"zip_code": "00601"},
-			"zip as number":  {"zip_code": 601},
-			"broker as text": {"brokered_by": "74802"},
-			"nothing extra":  {"brokered_by": nil, "street": nil, "city": nil, "state": nil, "zip_code": nil, "price": nil},
-		} {
-			changes["as_of"] = asOf
-			status, body := post(t, s.serving("/predict"), with(t, changes))
-			require.Equal(t, http.StatusOK, status, "%s: %s", name, body)
-			var got predictAnswer
-			require.NoError(t, json.Unmarshal([]byte(body), &got))
-			require.InDelta(t, want.Prediction, got.Prediction, 0, name)
-			if name == "zip as number" {
-				records, err := s.predictions(t).ByRequest(t.Context(), got.RequestID)
-				require.NoError(t, err)
-				require.Equal(t, "00601", records[0].Listing.ZipCode.Value)
-			}
-		}
-	})
-
-	t.Run("without as_of the listing is aged now, and an unknown field is named", func(t *testing.T) {
-		status, body := post(t, s.serving("/predict"), with(t, map[string]any{"pool": true, "prev_sold_dat": "x"}))
-		require.Equal(t, http.StatusOK, status)
-		var got predictAnswer
-		require.NoError(t, json.Unmarshal([]byte(body), &got))
-		require.WithinDuration(t, time.Now(), got.AsOf, time.Minute)
-		require.Equal(t, []string{"pool", "prev_sold_dat"}, got.Ignored)
-	})
-
-	t.Run("a promotion reaches the running server without a failed request", func(t *testing.T) {
-		for _, id := range []string{"second", "third", "fourth"} {
-			s.runDAG(t, id)
-		}
-		tracking := trackingclient.New(s.cfg.Tracking.URI, trackingclient.Options{})
-		stop, failed := make(chan struct{}), make(chan string, 1)
-		versions := map[string]bool{}
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				status, body := post(t, s.serving("/predict"), example)
-				var got predictAnswer
-				if err := json.Unmarshal([]byte(body), &got); err != nil || status != http.StatusOK {
-					failed <- body
-					return
-				}
-				versions[got.ModelVersion] = true
-			}
-		})
-		for _, version := range []string{"2", "1", "2", "1"} {
-			_, err := tracking.TransitionStage(t.Context(), "RealtorPriceModel", version, registry.Production, true)
+		require.InDelta(t, want.Prediction, got.Prediction, 0, name)
+		if name == "zip as number" {
+			records, err := s.predictions(t).ByRequest(t.Context(), got.RequestID)
 			require.NoError(t, err)
-			s.waitForVersion(t, version)
+			require.Equal(t, "00601", records[0].Listing.ZipCode.Value)
 		}
-		close(stop)
-		wg.Wait()
-		require.Empty(t, failed)
-		require.Equal(t, map[string]bool{"1": true, "2": true}, versions)
+	}
+}
+
+func agedNow(t *testing.T, s *stack) {
+	status, body := post(t, s.serving("/predict"), with(t, map[string]any{"pool": true, "prev_sold_dat": "x"}))
+	require.Equal(t, http.StatusOK, status)
+	var got predictAnswer
+	require.NoError(t, json.Unmarshal([]byte(body), &got))
+	require.WithinDuration(t, time.Now(), got.AsOf, time.Minute)
+	require.Equal(t, []string{"pool", "prev_sold_dat"}, got.Ignored)
+}
+
+func promotionReachesServing(t *testing.T, s *stack) {
+	for _, id := range []string{"second", "third", "fourth"} {
+		s.runDAG(t, id)
+	}
+	tracking := trackingclient.New(s.cfg.Tracking.URI, trackingclient.Options{})
+	stop, failed := make(chan struct{}), make(chan string, 1)
+	versions := map[string]bool{}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			status, body := post(t, s.serving("/predict"), example)
+			var got predictAnswer
+			if err := json.Unmarshal([]byte(body), &got); err != nil || status != http.StatusOK {
+				failed <- body
+				return
+			}
+			versions[got.ModelVersion] = true
+		}
 	})
-
-	t.Run("the history shows every DAG run, newest first", func(t *testing.T) {
-		status, body := get(t, s.serving("/"))
-		require.Equal(t, http.StatusOK, status)
-		_, body, found := strings.Cut(body, `<table class="history">`)
-		require.True(t, found)
-		last := -1
-		for _, part := range []string{
-			"Dag_Run_ID", "Decision", "Decision Reason", "Model name (if trained)", "Model Version (if promoted)", "Current RMSE", "Previous RMSE", "Promoted",
-			"fourth", "split_data", "1500 nuevos &gt; 1000", "RealtorPriceModel",
-			"third", "end_no_train", "10 nuevos ≤ 1000", "second", "end_no_train", "0 new records",
-			"first", "split_data", "1500 nuevos &gt; 1000", "RealtorPriceModel", "<td>1</td>", "yes",
-		} {
-			at := strings.Index(body[last+1:], part)
-			require.GreaterOrEqual(t, at, 0, "%s is missing or in the wrong place in %s", part, body)
-			last += 1 + at
-		}
-		require.Contains(t, body, strings.TrimPrefix(money(float64(m.Training.TestRMSE)), "$"), "the RMSE of the first run")
-	})
-
-	t.Run("health, metrics and documents", func(t *testing.T) {
-		status, body := get(t, s.serving("/health"))
-		require.Equal(t, http.StatusOK, status)
-		require.JSONEq(t, `{"status":"ok"}`, body)
-		status, body = get(t, s.serving("/readyz"))
-		require.Equal(t, http.StatusOK, status, body)
-
-		_, body = get(t, s.serving("/metrics"))
-		for _, bucket := range []string{"0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "+Inf"} {
-			require.Contains(t, body, `inference_request_latency_seconds_bucket{le="`+bucket+`"}`)
-		}
-		require.Regexp(t, `(?m)^inference_requests_total [1-9]`, body)
-		problems, err := promlint.New(strings.NewReader(body)).Lint()
+	for _, version := range []string{"2", "1", "2", "1"} {
+		_, err := tracking.TransitionStage(t.Context(), "RealtorPriceModel", version, registry.Production, true)
 		require.NoError(t, err)
-		require.Empty(t, problems)
+		s.waitForVersion(t, version)
+	}
+	close(stop)
+	wg.Wait()
+	require.Empty(t, failed)
+	require.Equal(t, map[string]bool{"1": true, "2": true}, versions)
+}
 
-		_, body = get(t, s.serving("/openapi.json"))
-		var doc struct {
-			OpenAPI    string
-			Paths      map[string]map[string]any
-			Components struct {
-				Schemas map[string]struct {
-					Required   []string
-					Properties map[string]any
-				}
+func documentsAreServed(t *testing.T, s *stack) {
+	status, body := get(t, s.serving("/health"))
+	require.Equal(t, http.StatusOK, status)
+	require.JSONEq(t, `{"status":"ok"}`, body)
+	status, body = get(t, s.serving("/readyz"))
+	require.Equal(t, http.StatusOK, status, body)
+
+	_, body = get(t, s.serving("/metrics"))
+	for _, bucket := range []string{"0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "+Inf"} {
+		require.Contains(t, body, `inference_request_latency_seconds_bucket{le="`+bucket+`"}`)
+	}
+	require.Regexp(t, `(?m)^inference_requests_total [1-9]`, body)
+	problems, err := promlint.New(strings.NewReader(body)).Lint()
+	require.NoError(t, err)
+	require.Empty(t, problems)
+
+	_, body = get(t, s.serving("/openapi.json"))
+	var doc struct {
+		OpenAPI    string
+		Paths      map[string]map[string]any
+		Components struct {
+			Schemas map[string]struct {
+				Required   []string
+				Properties map[string]any
 			}
 		}
-		require.NoError(t, json.Unmarshal([]byte(body), &doc))
-		require.True(t, strings.HasPrefix(doc.OpenAPI, "3.1"))
-		require.Contains(t, doc.Paths["/predict"], "post")
-		require.ElementsMatch(t, []string{"status", "bed", "bath", "acre_lot", "house_size"}, doc.Components.Schemas["Listing"].Required)
-		require.Contains(t, doc.Components.Schemas["Answer"].Properties, "prediction")
-		_, body = get(t, s.serving("/docs"))
-		require.Contains(t, body, "/predict")
-	})
-
-	t.Run("no page asks another host for anything, or holds a script or a style", func(t *testing.T) {
-		for _, path := range []string{"/", "/?lang=es", "/docs", "/nowhere"} {
-			_, body := send(t, http.MethodGet, s.serving(path), http.Header{"Accept": {"text/html"}}, "")
-			for _, attribute := range []string{`src="`, `<link rel="stylesheet" href="`, `<link rel="icon" href="`} {
-				for _, part := range strings.Split(body, attribute)[1:] {
-					require.True(t, strings.HasPrefix(part, "/static/"), "%s: %.60s", path, part)
-				}
-			}
-			for _, forbidden := range []string{"<script", "<style", ` style="`, "onclick", "@import"} {
-				require.NotContains(t, body, forbidden)
-			}
-		}
-	})
+	}
+	require.NoError(t, json.Unmarshal([]byte(body), &doc))
+	require.True(t, strings.HasPrefix(doc.OpenAPI, "3.1"))
+	require.Contains(t, doc.Paths["/predict"], "post")
+	require.ElementsMatch(t, []string{"status", "bed", "bath", "acre_lot", "house_size"}, doc.Components.Schemas["Listing"].Required)
+	require.Contains(t, doc.Components.Schemas["Answer"].Properties, "prediction")
+	_, body = get(t, s.serving("/docs"))
+	require.Contains(t, body, "/predict")
 }
 
 func TestPredictRefusesWhatIsWrongAndRecordsNothing(t *testing.T) {
@@ -314,96 +289,6 @@ func TestPredictRefusesWhatIsWrongAndRecordsNothing(t *testing.T) {
 		require.Equal(t, http.StatusForbidden, status, body)
 	})
 	s.requireRecorded(t, 0)
-}
-
-func TestThePageWithoutScript(t *testing.T) {
-	s := startStack(t, nil, config.RoleNames()...)
-	s.runDAG(t, "first")
-	s.waitForVersion(t, "1")
-	m := s.servedModel(t, "1")
-
-	t.Run("the example stands in the form", func(t *testing.T) {
-		status, body := get(t, s.serving("/"))
-		require.Equal(t, http.StatusOK, status)
-		for name, v := range map[string]string{
-			"brokered_by": "74802", "price": "394900", "bed": "3", "bath": "2", "acre_lot": "1.17", "street": "1589662", "city": "Crossville",
-			"state": "Tennessee", "zip_code": "38571", "house_size": "2056", "prev_sold_date": "2021-12-01",
-		} {
-			require.Contains(t, body, fmt.Sprintf(`name="%s" value="%s"`, name, v))
-		}
-		require.Contains(t, body, "<option selected>for_sale</option>")
-		require.Contains(t, body, "RealtorPriceModel version 1")
-	})
-
-	form := url.Values{"status": {"for_sale"}, "bed": {"4"}, "bath": {" 2.5 "}, "acre_lot": {"0.5"}, "house_size": {"1e3"}, "city": {`"><script>`}, "as_of": {"2026-01-01"}}
-	listing := model.Example()
-	listing.Bed, listing.Bath, listing.AcreLot, listing.HouseSize, listing.PrevSoldDate.Valid = 4, 2.5, 0.5, 1000, false
-	want, err := m.Predict(listing, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
-	require.NoError(t, err)
-
-	t.Run("the price is shown and what was typed is kept", func(t *testing.T) {
-		status, body := submit(t, s.serving("/"), form)
-		require.Equal(t, http.StatusOK, status)
-		require.Contains(t, body, `id="appraisal">`+money(want.Price)+"<")
-		require.Contains(t, body, `name="bed" value="4"`)
-		require.Contains(t, body, `name="house_size" value="1e3"`)
-		require.NotContains(t, body, "<script>")
-		s.requireRecorded(t, 1)
-	})
-
-	t.Run("errors stand beside their fields", func(t *testing.T) {
-		bad := url.Values{"status": {"for_sale"}, "bed": {"three"}, "bath": {"-1"}, "house_size": {"NaN"}, "prev_sold_date": {"31/12/2020"}}
-		status, body := submit(t, s.serving("/"), bad)
-		require.Equal(t, http.StatusUnprocessableEntity, status)
-		for field, says := range map[string]string{
-			"bed": "this must be a number, such as 3", "bath": "this must not be negative", "acre_lot": "this field is required",
-			"house_size": "this must be a finite number", "prev_sold_date": "this must be a date such as 2021-12-01",
-		} {
-			require.Contains(t, body, `id="`+field+`-error">`+says)
-			require.Contains(t, body, `aria-describedby="`+field+`-error"`)
-		}
-		require.Contains(t, body, `name="bed" value="three"`)
-		require.NotContains(t, body, `id="appraisal"`)
-		s.requireRecorded(t, 1)
-	})
-
-	t.Run("a form that is none is refused", func(t *testing.T) {
-		for name, c := range map[string]struct{ kind, body, says string }{
-			"escapes":   {"application/x-www-form-urlencoded", "bed=%zz", "cannot be read"},
-			"multipart": {"multipart/form-data; boundary=x", "garbage", "cannot be read"},
-			"too long":  {"application/x-www-form-urlencoded", "city=" + strings.Repeat("x", 10<<20), "larger than"},
-			"JSON":      {"application/json", example, "this field is required"},
-		} {
-			status, body := send(t, http.MethodPost, s.serving("/"), http.Header{"Content-Type": {c.kind}, "Accept": {"text/html"}}, c.body)
-			require.GreaterOrEqual(t, status, 400, name)
-			require.Less(t, status, 500, name)
-			require.Contains(t, body, c.says, name)
-			require.Contains(t, body, "<html", name)
-		}
-		s.requireRecorded(t, 1)
-	})
-
-	t.Run("in Spanish by address, by browser and as chosen before", func(t *testing.T) {
-		for name, ask := range map[string]func() (int, string){
-			"address": func() (int, string) { return get(t, s.serving("/?lang=es")) },
-			"browser": func() (int, string) {
-				return send(t, http.MethodGet, s.serving("/"), http.Header{"Accept-Language": {"es-CO,es;q=0.9,en;q=0.5"}}, "")
-			},
-			"choice": func() (int, string) {
-				return send(t, http.MethodGet, s.serving("/"), http.Header{"Cookie": {"lang=es"}, "Accept-Language": {"en"}}, "")
-			},
-		} {
-			_, body := ask()
-			require.Contains(t, body, `<html lang="es"`, name)
-			require.Contains(t, body, "¿Cuánto vale esta casa?", name)
-			require.Contains(t, body, "1500 nuevos &gt; 1000", "reasons are data")
-		}
-		_, body := send(t, http.MethodPost, s.serving("/?lang=es"), http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, form.Encode())
-		spanish := strings.NewReplacer(",", ".", ".", ",").Replace(money(want.Price))
-		require.Contains(t, body, `id="appraisal">`+spanish+"<")
-		_, body = send(t, http.MethodGet, s.serving("/"), http.Header{"Accept-Language": {"fr"}}, "")
-		require.Contains(t, body, "What is this house worth?")
-	})
 }
 
 func TestTheLastGoodModelAnswersWithoutTracking(t *testing.T) {
