@@ -30,7 +30,11 @@ func (v view) measure(n float64) string {
 	if size != 0 {
 		digits = max(digits, significant-1-int(math.Floor(math.Log10(size))))
 	}
-	return v.printer.Sprint(number.Decimal(n, number.MaxFractionDigits(digits)))
+	options := []number.Option{number.MaxFractionDigits(digits)}
+	if digits == 2 && n != math.Trunc(n) {
+		options = append(options, number.MinFractionDigits(digits)) // 512,862.50, so that columns line up
+	}
+	return v.printer.Sprint(number.Decimal(n, options...))
 }
 
 // size writes a number of bytes in the largest unit that leaves something before the point.

@@ -14,7 +14,7 @@ func in(tag string) view { return view{printer: message.NewPrinter(language.Must
 
 func TestMeasure(t *testing.T) {
 	for n, want := range map[float64]string{
-		0: "0", 1: "1", 70123.4567: "70,123.46", -0.0123456789: "-0.0123457", 12.3456789: "12.3457", 2.5e-7: "2.5e-07", 1e15: "1e+15",
+		0: "0", 1: "1", 512862.5: "512,862.50", 1500: "1,500", 70123.4567: "70,123.46", -0.0123456789: "-0.0123457", 12.3456789: "12.3457", 2.5e-7: "2.5e-07", 1e15: "1e+15",
 		245706.06: "245,706.06", math.Inf(-1): "-∞", math.Inf(1): "+∞",
 	} {
 		require.Equal(t, want, in("en").measure(n))

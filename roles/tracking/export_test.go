@@ -11,7 +11,7 @@ func Calls() (calls [][2]string) {
 // Rights returns the right that each route needs, by method and path.
 func Rights() map[string]string {
 	rights := map[string]string{}
-	for _, r := range (&api{}).routes() {
+	for _, r := range append((&api{}).routes(), (&pages{}).routes()...) {
 		rights[r.Method+" "+r.Path] = string(r.Right)
 	}
 	return rights

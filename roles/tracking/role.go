@@ -14,6 +14,7 @@ import (
 	"tasador/pkg/lifecycle"
 	"tasador/pkg/observability"
 	"tasador/pkg/sqlstore/trackingstore"
+	"tasador/web"
 )
 
 // artifactRoot is where experiments keep their artifacts unless they say otherwise: behind this server.
@@ -35,17 +36,19 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		return nil, errors.Join(err, files.Close())
 	}
 	build := observability.ReadBuild()
-	first, err := httpserver.LandingRoutes(cfg, landing(build.Version))
+	site, err := web.New()
 	if err != nil {
 		return nil, errors.Join(err, store.Close(), files.Close())
 	}
+	calls := &api{tracking: store, models: store, files: files}
+	views := &pages{api: calls, store: store, site: site, cfg: cfg, build: build}
 	server := httpserver.New(httpserver.Options{
 		Role: config.RoleTracking, Listener: ln, Log: log, Metrics: observability.NewRegistry(build), Build: build,
-		AllowedHosts: cfg.HTTP.AllowedHosts, WriteError: writeError,
+		AllowedHosts: cfg.HTTP.AllowedHosts, WriteError: views.writeError,
 		Checks: []httpserver.Check{{Name: "database", Probe: store.Ping}},
 	})
-	server.Register(first...)
-	server.Register((&api{tracking: store, models: store, files: files}).routes()...)
+	server.Register(calls.routes()...)
+	server.Register(views.routes()...)
 	return lifecycle.Func(func(ctx context.Context, ready func()) error {
 		return errors.Join(server.Run(ctx, ready), store.Close(), files.Close())
 	}), nil

@@ -5,10 +5,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"tasador/pkg/config"
 	"tasador/pkg/httpserver"
 	"tasador/pkg/mlflowapi"
-	"tasador/web"
 )
 
 // The methods, short enough for a table.
@@ -132,14 +130,17 @@ func proxyRoutes(prefix string, a *api) []httpserver.Route {
 	}
 }
 
-// landing is the first page. Its texts are keys of the translations.
-func landing(version string) web.LandingOptions {
-	return web.LandingOptions{
-		Role: config.RoleTracking, Version: version,
-		Intro: "This server keeps experiments, runs, models and their files, for every MLflow client.",
-		Entries: []web.Entry{
-			{Path: "/api/2.0/mlflow/…", What: "Experiments, runs and registered models, as MLflow's REST API"},
-			{Path: "/api/2.0/mlflow-artifacts/artifacts/…", What: "Files of runs and models"},
-		},
+// routes lists every page with the right that it needs. None changes anything.
+func (p *pages) routes() []httpserver.Route {
+	const read = httpserver.Read
+	return []httpserver.Route{
+		{Method: get, Path: "/", Right: read, Handler: page(p.experiments)},
+		{Method: get, Path: "/experiments/:id", Right: read, Handler: page(p.runs)},
+		{Method: get, Path: "/runs/:id", Right: read, Handler: page(p.run)},
+		{Method: get, Path: "/runs/:id/artifacts", Right: read, Handler: page(p.runFiles)},
+		{Method: get, Path: "/logged-models/:id", Right: read, Handler: page(p.loggedModel)},
+		{Method: get, Path: "/models", Right: read, Handler: page(p.registered)},
+		{Method: get, Path: "/models/:name", Right: read, Handler: page(p.model)},
+		{Method: get, Path: "/static/*", Right: httpserver.Public, Handler: echo.WrapHandler(p.site.Static())},
 	}
 }

@@ -1,0 +1,144 @@
+package tracking
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/config"
+	"tasador/pkg/httpserver"
+	"tasador/pkg/observability"
+	"tasador/pkg/realtor"
+	"tasador/pkg/registry"
+	"tasador/pkg/sqlstore/trackingstore"
+	"tasador/web"
+)
+
+// pages answers people. What it shows was written by clients: it reaches the templates as plain text and nowhere else.
+type pages struct {
+	*api
+	store *trackingstore.Store
+	site  *web.Site
+	cfg   *config.Config
+	build observability.Build
+}
+
+// sentence is a text of ours, a key of the translations, with what it names.
+type sentence struct {
+	Format string
+	Args   []any
+}
+
+// missing says that what an address names does not exist, in a sentence that can be translated.
+type missing struct {
+	sentence
+	err error
+}
+
+func (m *missing) Error() string { return m.err.Error() }
+
+func (m *missing) Unwrap() error { return m.err }
+
+// found turns the error of a look-up by a part of the address into missing: an id that no client could have got is one of nothing.
+func found(err error, format, id string) error {
+	if code := apperror.CodeOf(err); err != nil && (code == apperror.NotFound || code == apperror.Invalid) {
+		return &missing{sentence{format, []any{id}}, apperror.Wrap(apperror.NotFound, err, "%s", apperror.MessageOf(err))}
+	}
+	return err
+}
+
+// servesPage marks a request whose errors are pages.
+const servesPage = "page"
+
+// page makes show the handler of a page.
+func page(show echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Set(servesPage, true)
+		return show(c)
+	}
+}
+
+// errorPage is the content of the page that says what went wrong.
+type errorPage struct {
+	Missing *sentence
+	Detail  string // of another failure
+}
+
+// writeError answers pages with a page, and a browser that asks for an address of nothing; all others in MLflow's shape.
+func (p *pages) writeError(c echo.Context, err error) error {
+	if c.Get(servesPage) == nil && !lostBrowser(c, err) {
+		return writeError(c, err)
+	}
+	body := errorPage{Detail: apperror.MessageOf(err)}
+	title := "This did not work"
+	var m *missing
+	switch {
+	case errors.As(err, &m):
+		body.Missing, title = &m.sentence, "Not found"
+	case apperror.CodeOf(err) == apperror.NotFound:
+		body.Missing, title = &sentence{"There is no page at %s.", []any{c.Request().URL.Path}}, "Not found"
+	}
+	return p.write(c, httpserver.StatusOf(err), "error", web.Page{Title: title, Body: body})
+}
+
+// lostBrowser reports whether a browser asks for an address that is no call and no page. Browsers name HTML first.
+func lostBrowser(c echo.Context, err error) bool {
+	var he *echo.HTTPError
+	r := c.Request()
+	return errors.As(err, &he) && he.Code == http.StatusNotFound && r.Method == http.MethodGet &&
+		strings.HasPrefix(r.Header.Get(echo.HeaderAccept), echo.MIMETextHTML) &&
+		!strings.HasPrefix(r.URL.Path, "/api/") && !strings.HasPrefix(r.URL.Path, "/ajax-api/")
+}
+
+// write completes a page with the header and sends it; name is that of the template after tracking_.
+func (p *pages) write(c echo.Context, status int, name string, page web.Page) error {
+	page.Role, page.Version = config.RoleTracking, p.build.Version
+	page.Links = httpserver.ServerLinks(c.Request(), p.cfg, config.RoleTracking)
+	ofModels := strings.HasPrefix(c.Path(), "/models")
+	page.Links[2].Current = !ofModels && status == http.StatusOK
+	page.Links = append(page.Links, web.Link{Label: "Models", Href: "/models", Current: ofModels})
+	if v, err := p.store.LatestVersions(c.Request().Context(), realtor.Model, []registry.Stage{registry.Production}); err == nil && len(v) > 0 {
+		page.Note = v[0].Name + " " + v[0].Version
+	}
+	return p.site.Write(c.Response(), c.Request(), status, "tracking_"+name, page)
+}
+
+// dagRun returns the address of a DAG run on the pipeline's pages, empty without an id.
+func (p *pages) dagRun(c echo.Context, id string) string {
+	if id == "" {
+		return ""
+	}
+	pipeline := httpserver.ServerLinks(c.Request(), p.cfg, "")[1].Href
+	return strings.TrimSuffix(pipeline, "/") + "/dags/" + realtor.DAG + "/runs/" + url.PathEscape(id)
+}
+
+// trackingURI is where clients find this server: where the reader's browser does, unless a setting says more.
+func (p *pages) trackingURI(c echo.Context) string {
+	return cmp.Or(p.cfg.Tracking.PublicURL, c.Scheme()+"://"+c.Request().Host)
+}
+
+// last returns the last part of the address, decoded once.
+func last(c echo.Context) string {
+	path := c.Request().URL.Path
+	return path[strings.LastIndexByte(path, '/')+1:]
+}
+
+// moment is a point in time in milliseconds since 1970 (UTC); 0 is none.
+type moment int64
+
+func (m moment) utc() time.Time { return time.UnixMilli(int64(m)).UTC() }
+
+// Machine is the form for programs, Full that for a tooltip, Short that for a table.
+func (m moment) Machine() string { return m.utc().Format(time.RFC3339) }
+
+// Full is the moment to the second.
+func (m moment) Full() string { return m.utc().Format("2006-01-02 15:04:05") + " UTC" }
+
+// Short is the moment to the minute.
+func (m moment) Short() string { return m.utc().Format("2006-01-02 15:04") }

@@ -1,0 +1,187 @@
+package tracking
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"tasador/pkg/experiment"
+	"tasador/pkg/realtor"
+	"tasador/pkg/registry"
+	"tasador/web"
+)
+
+const (
+	modelsPerPage   = 100
+	versionsPerPage = 50
+)
+
+// modelsPage is the content of the list of registered models.
+type modelsPage struct {
+	Rows        []modelLine
+	First, Next string
+}
+
+// modelLine is one registered model in the list.
+type modelLine struct {
+	Name, Href  string
+	Description string
+	Newest      string
+	InUse       []registry.Version // in Production
+	Changed     moment
+}
+
+// modelHref is the address of a registered model.
+func modelHref(name string) string { return "/models/" + url.PathEscape(name) }
+
+// versionLink is a version as other pages name it.
+type versionLink struct {
+	registry.Version
+	Href string
+}
+
+func versionLinks(versions []registry.Version) []versionLink {
+	links := make([]versionLink, len(versions))
+	for i, v := range versions {
+		links[i] = versionLink{v, modelHref(v.Name) + "#version-" + v.Version}
+	}
+	return links
+}
+
+// registered is GET /models.
+func (p *pages) registered(c echo.Context) error {
+	token := c.QueryParam("page")
+	list, err := p.store.SearchModels(c.Request().Context(), experiment.Search{
+		PageRequest: experiment.PageRequest{MaxResults: modelsPerPage, PageToken: token},
+	})
+	if err != nil {
+		return err
+	}
+	var body modelsPage
+	body.First, body.Next = pager(url.Values{}, "/models", token, list.NextPageToken)
+	for _, m := range list.Items {
+		line := modelLine{Name: m.Name, Href: modelHref(m.Name), Description: m.Description, Changed: moment(m.LastUpdatedTimestamp)}
+		var newest int64
+		for _, v := range m.LatestVersions {
+			if v.CreationTimestamp >= newest {
+				newest, line.Newest = v.CreationTimestamp, v.Version
+			}
+			if v.Stage == registry.Production {
+				line.InUse = append(line.InUse, v)
+			}
+		}
+		body.Rows = append(body.Rows, line)
+	}
+	return p.write(c, http.StatusOK, "models", web.Page{Title: "Models", Body: body})
+}
+
+// modelPage is the content of the page of a registered model.
+type modelPage struct {
+	Model       registry.Model
+	InUse       []versionLine // in Production
+	Versions    []versionLine
+	Chart       *chart
+	First, Next string
+}
+
+// versionLine is one version of a registered model.
+type versionLine struct {
+	versionLink
+	Created  moment
+	Changed  moment // the last time that it was moved or described
+	Run      *runLine
+	TestRMSE *float64
+	Promoted bool
+	DAGRunID string
+	DAGRun   string
+}
+
+// model is GET /models/:name.
+func (p *pages) model(c echo.Context) error {
+	ctx, name, token := c.Request().Context(), last(c), c.QueryParam("page")
+	m, err := p.store.Model(ctx, name)
+	if err != nil {
+		return found(err, "There is no registered model %s.", name)
+	}
+	list, err := p.store.VersionsOf(ctx, name, experiment.PageRequest{MaxResults: versionsPerPage, PageToken: token})
+	if err != nil {
+		return err
+	}
+	body := modelPage{Model: *m}
+	body.First, body.Next = pager(url.Values{}, modelHref(name), token, list.NextPageToken)
+	if body.Versions, err = p.versionLines(c, list.Items); err != nil {
+		return err
+	}
+	inUse, err := p.store.LatestVersions(ctx, name, []registry.Stage{registry.Production})
+	if err != nil {
+		return err
+	}
+	if body.InUse, err = p.versionLines(c, inUse); err != nil {
+		return err
+	}
+	body.Chart = rmseChart(body.Versions)
+	return p.write(c, http.StatusOK, "model", web.Page{Title: "Models", Name: m.Name, Body: body})
+}
+
+// versionLines joins versions with the runs that trained them.
+func (p *pages) versionLines(c echo.Context, versions []registry.Version) ([]versionLine, error) {
+	runs, err := p.runsOf(c.Request().Context(), versions)
+	if err != nil {
+		return nil, err
+	}
+	lines := make([]versionLine, len(versions))
+	for i, v := range versionLinks(versions) {
+		line := versionLine{
+			versionLink: v, Created: moment(v.CreationTimestamp), Changed: moment(v.LastUpdatedTimestamp), Promoted: v.Stage == registry.Production,
+		}
+		for _, t := range v.Tags {
+			if t.Key == realtor.TagDAGRunID {
+				line.DAGRunID = t.Value
+			}
+		}
+		if run, ok := runs[v.RunID]; ok {
+			shown := newRunLine(run)
+			line.Run = &shown
+			if rmse, ok := run.Metric(realtor.MetricTestRMSE); ok {
+				line.TestRMSE = &rmse
+			}
+			if id, ok := run.Tag(realtor.TagDAGRunID); ok {
+				line.DAGRunID = id
+			}
+			if promoted, _ := run.Tag(realtor.TagPromoted); promoted == "true" {
+				line.Promoted = true
+			}
+		}
+		line.DAGRun = p.dagRun(c, line.DAGRunID)
+		lines[i] = line
+	}
+	return lines, nil
+}
+
+func (p *pages) runsOf(ctx context.Context, versions []registry.Version) (map[string]experiment.Run, error) {
+	var ids []string
+	for _, v := range versions {
+		if v.RunID != "" && !slices.Contains(ids, v.RunID) {
+			ids = append(ids, v.RunID)
+		}
+	}
+	return p.store.RunsByID(ctx, ids)
+}
+
+// rmseChart draws the test RMSE over versions, which come newest first; nil if fewer than two have one.
+func rmseChart(versions []versionLine) *chart {
+	var points []point
+	for _, v := range slices.Backward(versions) {
+		if v.TestRMSE != nil && finite(*v.TestRMSE) {
+			points = append(points, point{X: float64(len(points)), Y: *v.TestRMSE, At: v.Version.Version, Filled: v.Promoted, Href: v.Href})
+		}
+	}
+	if len(points) < 2 {
+		return nil
+	}
+	drawn := plot(points, frame{width: 640, height: 170, pad: 84}, true)
+	return &drawn
+}
