@@ -37,7 +37,11 @@ func Open(ctx context.Context, rawURL string, log *slog.Logger) (*gorm.DB, error
 	case scheme != "sqlite":
 		return nil, apperror.New(apperror.Invalid, "database URL %q has the unknown scheme %s; use sqlite:PATH", Redact(rawURL), scheme)
 	}
-	return openSQLite(ctx, strings.TrimPrefix(path, "//"), log)
+	path = strings.TrimPrefix(path, "//")
+	if path == ":memory:" {
+		return nil, apperror.New(apperror.Invalid, "database URL %q keeps nothing; write it as sqlite:PATH", rawURL)
+	}
+	return openSQLite(ctx, path, log)
 }
 
 // Redact hides the password in a database URL, for messages and logs.

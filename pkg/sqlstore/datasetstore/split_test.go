@@ -140,3 +140,18 @@ func TestALaterLoaderTakesTheTablesOver(t *testing.T) {
 	_, err = f.Clean(t.Context(), claim("manual__2", "preprocess_data"), asOf, silent)
 	require.NoError(t, err)
 }
+
+func TestAResetEndsTheLoadingOfAnother(t *testing.T) {
+	f := open(t)
+	f.collect(t, "manual__1", listings(1000))
+	reset := false
+	_, err := f.Split(t.Context(), claim("manual__1", "split_data"), func(done, total int) {
+		if !reset && done == total {
+			reset = true
+			require.NoError(t, f.Reset(t.Context(), claim("manual__2", "reset_data")))
+		}
+	})
+	require.True(t, reset)
+	require.Equal(t, apperror.FailedPrecondition, apperror.CodeOf(err))
+	require.ErrorContains(t, err, "the split tables were emptied by another DAG run while this one loaded them")
+}

@@ -81,7 +81,12 @@ func (d *database) beginLoad(ctx context.Context, c Claim, set string, create fu
 func (l *load) write(ctx context.Context, fn func(tx *gorm.DB) error) error {
 	return l.db.write(ctx, l.claim, func(tx *gorm.DB) error {
 		row := setRow{Name: l.set}
-		if err := tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Take(&row).Error; err != nil {
+		err := tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}).Take(&row).Error
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			return apperror.New(apperror.FailedPrecondition,
+				"the %s tables were emptied by another DAG run while this one loaded them; run the DAG again", l.set)
+		}
+		if err != nil {
 			return fmt.Errorf("read who loads the %s tables: %w", l.set, err)
 		}
 		if row.Loader != l.claim.loader() {
