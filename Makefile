@@ -58,6 +58,10 @@ verify: build prepare ## the long checks: hundreds of hostile files against the 
 parity-dag: build prepare ## compare the tables and metrics of a DAG run with the reference; CSV=FILE feeds that file
 	scripts/parity_dag/parity-dag.sh $(if $(CSV),'$(CSV)')
 
+.PHONY: chaos
+chaos: ## kill the processes at random in ROUNDS=100 runs of the DAG, fill the disk and worse; SEED=N repeats a run
+	$(GO) test -tags chaos -count=1 -timeout 20m -v -run '^TestChaos' ./roles/chaos -args -chaos.rounds=$(or $(ROUNDS),100) $(if $(SEED),-chaos.seed=$(SEED))
+
 .PHONY: golden
 golden: prepare ## make the golden inputs and let the reference compute their results anew
 	$(PYTHON) scripts/golden/generate.py
