@@ -148,11 +148,11 @@ func (f *file) fingerprint() string {
 
 func (f *file) open(index int) (*openBatch, error) {
 	s := f.slices[index]
-	in, err := os.Open(f.path)
+	in, err := f.reopen()
 	if err != nil {
-		return nil, apperror.New(apperror.Unavailable, "the file of listings cannot be opened any more: %v", pathCause(err))
+		return nil, err
 	}
-	if err := f.rewind(in, s); err != nil {
+	if _, err := in.Seek(s.offset, io.SeekStart); err != nil {
 		return nil, errors.Join(err, in.Close())
 	}
 	r := newReader(bufio.NewReaderSize(in, 1<<17))
@@ -184,17 +184,28 @@ func (f *file) open(index int) (*openBatch, error) {
 	return b, nil
 }
 
-// rewind goes to the first row of a slice, if the file is still the one that was indexed.
-func (f *file) rewind(in *os.File, s slice) error {
+func (f *file) check() error {
+	in, err := f.reopen()
+	if err != nil {
+		return err
+	}
+	return in.Close()
+}
+
+// reopen opens the file, if it is still the one that was indexed.
+func (f *file) reopen() (*os.File, error) {
+	in, err := os.Open(f.path)
+	if err != nil {
+		return nil, apperror.New(apperror.Unavailable, "the file of listings cannot be opened any more: %v", pathCause(err))
+	}
 	info, err := in.Stat()
 	if err != nil {
-		return fmt.Errorf("look at %s: %w", f.path, err)
+		return nil, errors.Join(fmt.Errorf("look at %s: %w", f.path, err), in.Close())
 	}
 	if info.Size() != f.size || !info.ModTime().Equal(f.modified) {
-		return apperror.New(apperror.Unavailable, "the file of listings was changed; start the source again")
+		return nil, errors.Join(apperror.New(apperror.Unavailable, "the file of listings was changed; start the source again"), in.Close())
 	}
-	_, err = in.Seek(s.offset, io.SeekStart)
-	return err
+	return in, nil
 }
 
 func isNumeric(column string) bool {

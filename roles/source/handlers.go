@@ -32,6 +32,9 @@ func (r *role) data(c echo.Context) error {
 	if len(key) > maxKey {
 		return detail(c, http.StatusBadRequest, fmt.Sprintf("the header %s is longer than %d bytes", listingapi.HeaderIdempotencyKey, maxKey))
 	}
+	if err := r.stock.check(); err != nil {
+		return err // before a batch is taken that could not be handed out
+	}
 	index, replay, err := r.cursor.take(group, key, r.stock.batches())
 	if err != nil {
 		return err

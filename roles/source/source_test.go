@@ -316,6 +316,22 @@ func TestChangedFileIsNotMixedWithTheOld(t *testing.T) {
 	require.Equal(t, 5.0, fetch(t, base, "a").rows[0].Price)
 }
 
+func TestABatchThatCannotBeHandedOutIsNotUsedUp(t *testing.T) {
+	path := write(t, "price\n1\n2\n3\n")
+	folder := t.TempDir()
+	base, stop := start(t, folder, config.Source{CSV: path, Batches: "1,1,rest"})
+	require.Len(t, fetch(t, base, "a").rows, 1)
+	aside := path + ".aside"
+	require.NoError(t, os.Rename(path, aside))
+	_, err := listingapi.New(base, listingapi.Options{}).Fetch(t.Context(), listingapi.Request{GroupNumber: 7, Day: "Tuesday", IdempotencyKey: "b"}, io.Discard)
+	require.ErrorContains(t, err, "the file of listings cannot be opened any more")
+	require.NoError(t, os.Rename(aside, path))
+	require.Equal(t, 2.0, fetch(t, base, "c").rows[0].Price)
+	stop()
+	base, _ = start(t, folder, config.Source{CSV: path, Batches: "1,1,rest"})
+	require.Equal(t, 3.0, fetch(t, base, "d").rows[0].Price)
+}
+
 func TestWhatCannotBeHandedOutIsSaidAtTheStart(t *testing.T) {
 	folder := t.TempDir()
 	for says, settings := range map[string]config.Source{

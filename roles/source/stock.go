@@ -16,6 +16,7 @@ const generatedRest = 15_000
 type stock interface {
 	batches() int
 	open(index int) (*openBatch, error)
+	check() error        // whether batches can be opened
 	fingerprint() string // changes when any batch could
 }
 
@@ -60,6 +61,8 @@ func (g *generated) batches() int { return len(g.plan) }
 func (g *generated) fingerprint() string {
 	return fmt.Sprintf("generated seed=%d batches=%s", g.seed, g.text)
 }
+
+func (g *generated) check() error { return nil }
 
 func (g *generated) open(index int) (*openBatch, error) {
 	plan := g.plan[index]
