@@ -38,7 +38,7 @@ type frame struct{ width, height, pad int }
 
 const (
 	maxDots  = 60 // more would hide the line
-	maxNamed = 12
+	letter   = 8  // width of a letter of a name, with the room beside it
 	chartTop = 14 // room above the highest point
 	axisRoom = 26 // and below the lowest, for the names of the points
 )
@@ -49,12 +49,13 @@ func plot(points []point, f frame, steps bool) chart {
 	x, y := scales(points, f)
 	var path strings.Builder
 	broken, before := true, ""
+	named := fit(points, f)
 	for _, p := range points {
 		if !finite(p.Y) {
 			broken = true
 			continue
 		}
-		d := dot{X: coordinate(x(p.X)), Y: coordinate(y(p.Y)), Value: p.Y, At: p.At, Filled: p.Filled, Href: p.Href, Named: len(points) <= maxNamed}
+		d := dot{X: coordinate(x(p.X)), Y: coordinate(y(p.Y)), Value: p.Y, At: p.At, Filled: p.Filled, Href: p.Href, Named: named}
 		switch {
 		case broken:
 			path.WriteString("M" + d.X + " " + d.Y)
@@ -78,6 +79,15 @@ func plot(points []point, f frame, steps bool) chart {
 		c.Dots = []dot{firstDot, lastDot}
 	}
 	return c
+}
+
+// fit reports whether the names of all points have room below them; else only the ends are named.
+func fit(points []point, f frame) bool {
+	letters := 0
+	for _, p := range points {
+		letters += len(p.At) + 1
+	}
+	return letters*letter <= f.width-2*f.pad
 }
 
 // scales returns the functions from values to the picture. The vertical one spans the values, not zero: charts of one measure over
