@@ -43,7 +43,7 @@ func (t *Train) Run(ctx context.Context, out IO) error {
 	report := trainReport{Rows: table.Len(), AsOf: t.AsOf}
 	report.Seconds.Read = clock.lap()
 	if err := training.Check(table.Len()); err != nil {
-		return err
+		return inFile(t.CSV, err)
 	}
 	positions := dataset.Positions(table.Len(), dataset.Seed)
 	report.Seconds.Split = clock.lap()
@@ -68,6 +68,9 @@ func (t *Train) Run(ctx context.Context, out IO) error {
 
 // read loads what training needs of the file.
 func (t *Train) read(ctx context.Context, asOf time.Time, progress io.Writer) (table *training.Table, err error) {
+	if t.CSV == "" {
+		return nil, apperror.New(apperror.Invalid, "--csv is empty; give the path of a CSV file of listings")
+	}
 	file, err := os.Open(t.CSV) // #nosec G304 -- the user names the file
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, apperror.New(apperror.NotFound, "there is no file %s; give the path of a CSV file of listings with --csv", t.CSV)

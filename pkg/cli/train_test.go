@@ -197,6 +197,7 @@ func TestTrainRefusesWithOneSentence(t *testing.T) {
 		"bare quote":      {csv: writeCSV(t, rowsOf(5)+`for "sale",3,2,0.1,900,2020-01-01,100000`+"\n"), says: []string{"line 7", "quote"}},
 		"huge field":      {csv: writeCSV(t, rowsOf(5)+strings.Repeat("x", 10<<20)+",3,2,0.1,900,2020-01-01,1\n"), says: []string{"line 7", "longer"}},
 		"not text":        {csv: writeCSV(t, rowsOf(5)+"for\xff,3,2,0.1,900,2020-01-01,1\n"), says: []string{"line 7", "UTF-8"}},
+		"no name":         {csv: "", says: []string{"--csv is empty"}, code: apperror.Invalid},
 		"odd as-of":       {csv: writeCSV(t, rowsOf(5)), asOf: "tomorrow", says: []string{"--as-of", "tomorrow"}, code: apperror.Invalid},
 		"huge numbers":    {csv: writeCSV(t, header+strings.Repeat("sold,1e308,2,0.1,900,2020-01-01,1\nsold,-1e308,2,0.1,900,2020-01-01,-1e308\n", 9)), says: []string{"too large"}},
 		"many statuses":   {csv: writeCSV(t, manyStatuses), says: []string{"status has", "at most 100"}},

@@ -156,7 +156,7 @@ func (c *Client) call(ctx context.Context, method, path string, body, answer any
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, content)
 	if err != nil {
-		return apperror.Wrap(apperror.Invalid, err, "%s is not the address of a pipeline server", c.base)
+		return apperror.Wrap(apperror.Invalid, err, "%s is not the address of a pipeline server; write it as http://host:port", c.base)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	res, err := c.http.Do(req)

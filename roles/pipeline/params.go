@@ -135,7 +135,7 @@ func decode(c echo.Context, dst any) error {
 	}
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) && wrongType.Field != "" {
-		return apperror.Wrap(apperror.Invalid, err, "%s in the request body must not be a %s", wrongType.Field, wrongType.Value)
+		return apperror.Wrap(apperror.Invalid, err, "%s in the request body must not be of type %s", wrongType.Field, wrongType.Value)
 	}
 	if unknown, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return apperror.Wrap(apperror.Invalid, err, "the request body has the unknown key %s", unknown)
