@@ -96,7 +96,7 @@ func open(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Lo
 	if r.plan, err = dag.NewPlan(r.job.definition); err != nil {
 		return nil, err
 	}
-	first, err := httpserver.LandingRoutes(cfg, landing(r.build.Version))
+	pages, err := newPages(r, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -108,24 +108,25 @@ func open(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Lo
 		return nil, err
 	}
 	r.scheduler = dispatch.NewScheduler(r.store, r.plan, r.schedule, r.engine.Wake, log, nil)
-	group := r.services(cfg, ln, registry, first)
+	group := r.services(cfg, ln, registry, pages)
 	return lifecycle.Func(func(ctx context.Context, ready func()) error {
 		return errors.Join(group.Run(ctx, ready), closeAll(closers))
 	}), nil
 }
 
 // services start in this order and stop in the reverse one, so that nothing is triggered any more while the last tasks end.
-func (r *role) services(cfg *config.Config, ln net.Listener, registry *prometheus.Registry, first []httpserver.Route) lifecycle.Group {
+func (r *role) services(cfg *config.Config, ln net.Listener, registry *prometheus.Registry, pages *pages) lifecycle.Group {
 	server := httpserver.New(httpserver.Options{
-		Role: config.RolePipeline, Listener: ln, Log: r.log, Metrics: registry, Build: r.build, AllowedHosts: cfg.HTTP.AllowedHosts, WriteError: writeError,
+		Role: config.RolePipeline, Listener: ln, Log: r.log, Metrics: registry, Build: r.build, AllowedHosts: cfg.HTTP.AllowedHosts, WriteError: pages.writeError,
 		Checks: []httpserver.Check{{Name: "database", Probe: r.store.Ping}, {Name: "listings", Probe: r.job.ready}},
 	})
-	server.Register(first...)
 	server.Register(r.routes()...)
+	server.Register(pages.routes()...)
 	return lifecycle.Group{Services: []lifecycle.Named{
 		{Name: "dispatch", Service: r.engine},
 		{Name: "scheduler", Service: r.scheduler},
 		{Name: "http", Service: server},
+		{Name: "events", Service: pages.feeds.service()},
 	}}
 }
 

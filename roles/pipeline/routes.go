@@ -3,10 +3,9 @@ package pipeline
 import (
 	"net/http"
 
-	"tasador/pkg/config"
+	"github.com/labstack/echo/v4"
+
 	"tasador/pkg/httpserver"
-	"tasador/pkg/realtor"
-	"tasador/web"
 )
 
 // routes lists every address of the role with the right that it needs.
@@ -39,14 +38,22 @@ func (r *role) routes() []httpserver.Route {
 	}
 }
 
-// landing is the first page. Its texts are keys of the translations.
-func landing(version string) web.LandingOptions {
-	return web.LandingOptions{
-		Role: config.RolePipeline, Version: version,
-		Intro: "This server runs the DAG that collects listings, trains and promotes the price model.",
-		Entries: []web.Entry{
-			{Path: "/api/v2/dags", What: "DAGs, their runs and tasks, in the shapes of Airflow's REST API"},
-			{Path: "/api/v2/dags/" + realtor.DAG + "/dagRuns", What: "The runs of the DAG; POST starts one"},
-		},
+// routes lists every page with the right that it needs.
+func (p *pages) routes() []httpserver.Route {
+	const (
+		one  = "/dags/:dag_id"
+		run  = one + "/runs/:dag_run_id"
+		task = run + "/tasks/:task_id"
+	)
+	return []httpserver.Route{
+		{Method: http.MethodGet, Path: "/", Right: httpserver.Read, Handler: shown(p.dags)},
+		{Method: http.MethodGet, Path: one, Right: httpserver.Read, Handler: shown(p.dag)},
+		{Method: http.MethodPost, Path: one, Right: httpserver.Write, Handler: shown(p.trigger)},
+		{Method: http.MethodPost, Path: one + "/pause", Right: httpserver.Write, Handler: shown(p.pause)},
+		{Method: http.MethodGet, Path: one + "/events", Right: httpserver.Read, Handler: p.events},
+		{Method: http.MethodGet, Path: run, Right: httpserver.Read, Handler: shown(p.showRun)},
+		{Method: http.MethodPost, Path: run, Right: httpserver.Write, Handler: shown(p.clearTasks)},
+		{Method: http.MethodGet, Path: task, Right: httpserver.Read, Handler: shown(p.showTask)},
+		{Method: http.MethodGet, Path: "/static/*", Right: httpserver.Public, Handler: echo.WrapHandler(p.site.Static())},
 	}
 }

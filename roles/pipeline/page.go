@@ -1,0 +1,120 @@
+package pipeline
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/config"
+	"tasador/pkg/httpserver"
+	"tasador/web"
+)
+
+// pages answers people: the same runs and tasks as the REST interface, drawn.
+type pages struct {
+	*role
+	site  *web.Site
+	cfg   *config.Config
+	feeds *feeds
+}
+
+func newPages(r *role, cfg *config.Config) (*pages, error) {
+	site, err := web.New()
+	if err != nil {
+		return nil, err
+	}
+	return &pages{role: r, site: site, cfg: cfg, feeds: newFeeds()}, nil
+}
+
+// servesPage marks a request whose errors are pages.
+const servesPage = "page"
+
+// shown makes handler one of a page.
+func shown(handler echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Set(servesPage, true)
+		return handler(c)
+	}
+}
+
+// sentence is a text of ours, a key of the translations, with what it names.
+type sentence struct {
+	Format string
+	Args   []any
+}
+
+// write completes a page with the header and sends it; name is that of the template after dag_.
+func (p *pages) write(c echo.Context, status int, name string, page web.Page) error {
+	page.Role, page.Version = config.RolePipeline, p.build.Version
+	page.Links = httpserver.ServerLinks(c.Request(), p.cfg, config.RolePipeline)
+	return p.site.Write(c.Response(), c.Request(), status, "dag_"+name, page)
+}
+
+// errorPage is the content of the page that says what went wrong.
+type errorPage struct {
+	Missing *sentence
+	Detail  string // of another failure, as it is
+}
+
+// writeError answers pages with a page, and a browser that asks for an address of nothing; all others in Airflow's shape.
+func (p *pages) writeError(c echo.Context, err error) error {
+	if c.Get(servesPage) == nil && !lostBrowser(c, err) {
+		return writeError(c, err)
+	}
+	body, title := errorPage{Detail: apperror.MessageOf(err)}, "This did not work"
+	if apperror.CodeOf(err) == apperror.NotFound {
+		body.Missing, title = &sentence{"There is no page at %s.", []any{c.Request().URL.Path}}, "Not found"
+	}
+	return p.write(c, httpserver.StatusOf(err), "error", web.Page{Title: title, Body: body})
+}
+
+// lostBrowser reports whether a browser asks for an address that is no call and no page. Browsers name HTML first.
+func lostBrowser(c echo.Context, err error) bool {
+	var he *echo.HTTPError
+	r := c.Request()
+	return errors.As(err, &he) && he.Code == http.StatusNotFound && r.Method == http.MethodGet &&
+		strings.HasPrefix(r.Header.Get(echo.HeaderAccept), echo.MIMETextHTML) && !strings.HasPrefix(r.URL.Path, "/api/")
+}
+
+// The addresses of the pages.
+
+func dagPath(dagID string) string { return "/dags/" + url.PathEscape(dagID) }
+
+func runPath(dagID, runID string) string { return dagPath(dagID) + "/runs/" + url.PathEscape(runID) }
+
+func taskPath(dagID, runID, taskID string) string {
+	return runPath(dagID, runID) + "/tasks/" + url.PathEscape(taskID)
+}
+
+// when is an instant as pages show it; the zero one is shown as nothing.
+type when struct{ time.Time }
+
+// Machine is the form for programs.
+func (w when) Machine() string { return w.UTC().Format(time.RFC3339Nano) }
+
+// Short is the instant to the second.
+func (w when) Short() string { return w.UTC().Format("2006-01-02 15:04:05") }
+
+// clock says how long something took, or since when it runs.
+type clock struct {
+	Took  *time.Duration
+	Since int64 // milliseconds since 1970, 0 unless it runs
+}
+
+func clockOf(from, to, now time.Time) clock {
+	if from.IsZero() {
+		return clock{}
+	}
+	c := clock{}
+	if to.IsZero() {
+		to, c.Since = now, from.UnixMilli()
+	}
+	took := max(to.Sub(from), 0)
+	c.Took = &took
+	return c
+}

@@ -1,0 +1,166 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/dag"
+	"tasador/pkg/sqlstore/dagrunstore"
+	"tasador/web"
+)
+
+// taskPage is the content of the page of a task in a run.
+type taskPage struct {
+	Live  live
+	Run   runView
+	Task  taskView
+	Rule  dag.TriggerRule
+	Up    []taskView
+	Down  []taskView
+	Tries []tryView // oldest first
+	Try   int       // whose log is shown; 0: none yet
+	Log   []logView
+	After int64 // key of the last line
+	XComs []xcomView
+}
+
+// tryView is a try as the page shows it.
+type tryView struct {
+	Number int
+	Href   string
+	State  stateView
+	Start  when
+	Clock  clock
+	Error  string
+	Chosen bool
+}
+
+// logView is a line of a log as the page and its events show it.
+type logView struct {
+	Key        int64  `json:"key"`
+	At         string `json:"at"`
+	Level      string `json:"level"`
+	Message    string `json:"message"`
+	Attributes string `json:"attributes"`
+}
+
+type xcomView struct{ Key, Value string }
+
+// showTask is GET /dags/:dag_id/runs/:dag_run_id/tasks/:task_id.
+func (p *pages) showTask(c echo.Context) error {
+	s, err := p.ownRun(c)
+	if err != nil {
+		return err
+	}
+	id, err := param(c, "task_id")
+	if err != nil {
+		return err
+	}
+	ctx, now, run := c.Request().Context(), time.Now(), newRunView(*s.chosen, time.Now())
+	instance, err := p.store.Instance(ctx, run.DAGID, run.ID, id)
+	if err != nil {
+		return err
+	}
+	body := taskPage{Run: run, Task: p.taskView(instance, now), Rule: dag.AllSuccess}
+	task, _ := p.plan.Task(id)
+	if task.TriggerRule != "" {
+		body.Rule = task.TriggerRule
+	}
+	for _, i := range s.instances[s.chosen.Key] {
+		if slices.Contains(task.Upstream, i.TaskID) {
+			body.Up = append(body.Up, p.taskView(i, now))
+		}
+		if slices.Contains(p.plan.Downstream(id), i.TaskID) {
+			body.Down = append(body.Down, p.taskView(i, now))
+		}
+	}
+	if err := p.fillTries(c, &body, instance, now); err != nil {
+		return err
+	}
+	if body.XComs, err = p.xcoms(ctx, instance.Key); err != nil {
+		return err
+	}
+	body.Live = p.live(s, url.Values{"run": {run.ID}, "task": {id}, "try": {strconv.Itoa(body.Try)}})
+	return p.write(c, http.StatusOK, "task", web.Page{Title: "Task", Name: id, Body: body})
+}
+
+// fillTries lists the tries and reads the log of the one that is asked for, else of the newest.
+func (p *pages) fillTries(c echo.Context, body *taskPage, instance dagrunstore.Instance, now time.Time) error {
+	ctx := c.Request().Context()
+	tries, err := p.store.Tries(ctx, instance.Key)
+	if err != nil {
+		return err
+	}
+	if len(tries) > 0 {
+		body.Try = tries[len(tries)-1].Try
+	}
+	if asked := c.QueryParam("try"); asked != "" {
+		at := slices.IndexFunc(tries, func(t dagrunstore.Try) bool { return strconv.Itoa(t.Try) == asked })
+		if at < 0 {
+			return apperror.New(apperror.NotFound, "the task %s has no try %s", instance.TaskID, asked)
+		}
+		body.Try = tries[at].Try
+	}
+	for _, t := range tries {
+		body.Tries = append(body.Tries, tryView{
+			Number: t.Try, Href: body.Task.Href + "?try=" + strconv.Itoa(t.Try) + "#log", State: viewOf(string(t.State)), Start: when{t.StartedAt},
+			Clock: clockOf(t.StartedAt, t.Ended, now), Error: t.Error, Chosen: t.Try == body.Try,
+		})
+	}
+	if body.Try == 0 {
+		return nil
+	}
+	body.Log, body.After, err = p.logLines(ctx, instance.Key, body.Try, 0)
+	return err
+}
+
+// logLines returns the lines of a try after the key given, and the key of the last one.
+func (p *pages) logLines(ctx context.Context, instance int64, try int, after int64) ([]logView, int64, error) {
+	lines, err := p.store.Log(ctx, instance, try, after, dagrunstore.MaxLogLines+1)
+	if err != nil {
+		return nil, after, err
+	}
+	out := make([]logView, len(lines))
+	for i, l := range lines {
+		out[i] = logView{Key: l.Key, At: l.At.Format("15:04:05.000"), Level: strings.ToLower(l.Level), Message: l.Message, Attributes: attributes(l.Attributes)}
+		after = l.Key
+	}
+	return out, after, nil
+}
+
+// attributes writes a JSON object as key=value, by key.
+func attributes(raw json.RawMessage) string {
+	var values map[string]json.RawMessage
+	if json.Unmarshal(raw, &values) != nil {
+		return string(raw)
+	}
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(values)) {
+		value := string(values[k])
+		var plain string
+		if json.Unmarshal(values[k], &plain) == nil && !strings.ContainsAny(plain, " =") {
+			value = plain
+		}
+		parts = append(parts, k+"="+value)
+	}
+	return strings.Join(parts, " ")
+}
+
+func (p *pages) xcoms(ctx context.Context, instance int64) ([]xcomView, error) {
+	stored, err := p.store.XComs(ctx, instance)
+	out := make([]xcomView, len(stored))
+	for i, x := range stored {
+		out[i] = xcomView{Key: x.Key, Value: indented(x.Value)}
+	}
+	return out, err
+}
