@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -106,6 +107,7 @@ func (r *round) play(t *testing.T, rng *rand.Rand, onlyPipeline bool) (wrong []s
 			if r.goOn(t) && left == 0 && r.ask(t.Context(), "probe-"+fmt.Sprint(rng.Uint64())).Version == "2" {
 				load.stop()
 				load.wg.Wait()
+				http.DefaultClient.CloseIdleConnections() // a stop waits seconds for one that never asked anything
 				for _, role := range []string{"pipeline", "serving"} {
 					require.True(t, r.process[role].Ready(t, 1), r.process[role].Log())
 					r.process[role].Stop(t)

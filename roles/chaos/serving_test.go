@@ -158,6 +158,7 @@ func TestServingKilledInTheMiddleOfAModelSwap(t *testing.T) {
 	if testing.Short() {
 		return // builds the binary
 	}
+	t.Parallel()
 	all := t // tracking outlives a case
 	w, tracking := trained(t, testkit.Build(t, "-tags=killpoints"))
 	for point, survivor := range map[killpoint.Point]string{killpoint.ModelDownloaded: "1", killpoint.ModelMoved: "1", killpoint.ModelNamed: "2"} {
@@ -191,6 +192,7 @@ func TestServingKilledBetweenRecordAndAnswer(t *testing.T) {
 	if testing.Short() {
 		return // builds the binary
 	}
+	t.Parallel()
 	w, _ := trained(t, testkit.Build(t, "-tags=killpoints"))
 	serving := w.start(t, "serving", "KILLPOINT="+string(killpoint.AfterPredictionIn)+":40")
 	load := w.loadServing(t.Context(), 4)

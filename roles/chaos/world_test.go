@@ -2,6 +2,7 @@
 package chaos_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -31,11 +32,12 @@ type world struct {
 	bin, dir, batches string
 	retries           int
 	address           map[string]string // role → host:port
+	line              map[string]string // role → where the others are told that it is, if that is not its address
 }
 
 func newWorld(t testing.TB, bin, batches string) *world {
 	t.Helper()
-	w := &world{bin: bin, dir: t.TempDir(), batches: batches, retries: 1, address: map[string]string{}}
+	w := &world{bin: bin, dir: t.TempDir(), batches: batches, retries: 1, address: map[string]string{}, line: map[string]string{}}
 	for _, role := range []string{"source", "tracking", "pipeline", "serving"} {
 		w.address[role] = freeAddress(t)
 	}
@@ -58,6 +60,7 @@ func freeAddress(t testing.TB) string {
 }
 
 func (w *world) uri(role string) string    { return "http://" + w.address[role] }
+func (w *world) told(role string) string   { return cmp.Or(w.line[role], w.uri(role)) }
 func (w *world) folder(role string) string { return filepath.Join(w.dir, role) }
 
 // args are those of the process of a role; tracking's is the source's, too.
@@ -68,9 +71,9 @@ func (w *world) args(role string) []string {
 		args[0] = "--role=source,tracking"
 		return append(args, "--tracking.listen="+w.address["tracking"], "--source.listen="+w.address["source"], "--source.batches="+w.batches, "--source.seed=2")
 	case "serving":
-		return append(args, "--serving.listen="+w.address["serving"], "--tracking.uri="+w.uri("tracking"), "--serving.follow=20ms")
+		return append(args, "--serving.listen="+w.address["serving"], "--tracking.uri="+w.told("tracking"), "--serving.follow=20ms")
 	default:
-		return append(args, "--pipeline.listen="+w.address["pipeline"], "--tracking.uri="+w.uri("tracking"), "--source.uri="+w.uri("source"),
+		return append(args, "--pipeline.listen="+w.address["pipeline"], "--tracking.uri="+w.told("tracking"), "--source.uri="+w.told("source"),
 			"--schedule.cron=none", "--schedule.retry-delay=100ms", fmt.Sprintf("--schedule.retries=%d", w.retries), "--gate.min-new-records=100")
 	}
 }
