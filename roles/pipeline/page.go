@@ -68,7 +68,7 @@ func (p *pages) writeError(c echo.Context, err error) error {
 	}
 	body, title := errorPage{Detail: apperror.MessageOf(err)}, "This did not work"
 	if apperror.CodeOf(err) == apperror.NotFound {
-		body.Missing, title = &sentence{"There is no page at %s.", []any{c.Request().URL.Path}}, "Not found"
+		body.Missing, title = &sentence{"There is no page at %s.", []any{c.Request().URL.RequestURI()}}, "Not found"
 	}
 	return p.write(c, httpserver.StatusOf(err), "error", web.Page{Title: title, Body: body})
 }
