@@ -11,12 +11,17 @@ import (
 	"gorm.io/gorm/logger"
 	driver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"tasador/pkg/apperror"
 )
 
 // dialector is gorm's SQLite dialect on the pure Go driver, whose errors gorm's own translation does not know.
-type dialector struct{ *sqlite.Dialector }
+type dialector struct {
+	*sqlite.Dialector
+	path string
+}
 
-// Translate turns constraint violations into gorm's errors.
+// Translate turns constraint violations into gorm's errors, and gives one of a database that cannot be written its sentence.
 func (d *dialector) Translate(err error) error {
 	var e *driver.Error
 	if !errors.As(err, &e) {
@@ -27,6 +32,23 @@ func (d *dialector) Translate(err error) error {
 		return gorm.ErrDuplicatedKey
 	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
 		return gorm.ErrForeignKeyViolated
+	}
+	return d.unwritable(err)
+}
+
+// unwritable says in a sentence what keeps the database from being written; other errors, and those that have a code, stay.
+func (d *dialector) unwritable(err error) error {
+	var e *driver.Error
+	if !errors.As(err, &e) || apperror.CodeOf(err) != apperror.Internal {
+		return err
+	}
+	switch e.Code() & 0xff { // without the details
+	case sqlite3.SQLITE_FULL:
+		return apperror.Wrap(apperror.Unavailable, err, "the disk of the database %s is full; make space, then try again", d.path)
+	case sqlite3.SQLITE_READONLY:
+		return apperror.Wrap(apperror.Unavailable, err, "the database %s is read-only; make the file and its folder writable, then try again", d.path)
+	case sqlite3.SQLITE_IOERR:
+		return apperror.Wrap(apperror.Unavailable, err, "the database %s cannot be read or written (%s); check its disk, then try again", d.path, e.Error())
 	}
 	return err
 }

@@ -65,7 +65,7 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*gorm.DB, e
 	// Transactions take the write lock when they begin: a reader that turns writer half-way fails at once instead of waiting.
 	pragmas.Set("_txlock", "immediate")
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + pragmas.Encode()
-	db, err := gorm.Open(&dialector{sqlite.New(sqlite.Config{DriverName: "sqlite", DSN: dsn}).(*sqlite.Dialector)}, &gorm.Config{
+	db, err := gorm.Open(&dialector{sqlite.New(sqlite.Config{DriverName: "sqlite", DSN: dsn}).(*sqlite.Dialector), path}, &gorm.Config{
 		TranslateError:         true,
 		SkipDefaultTransaction: true,
 		Logger:                 newLogger(log),
@@ -104,7 +104,12 @@ func Close(db *gorm.DB) error {
 	return pool.Close()
 }
 
-// InTx runs fn in one transaction, committed if fn returns nil. It is the only caller of Transaction.
+// InTx runs fn in one transaction, committed if fn returns nil. It is the only caller of Transaction. Codes: those of fn, Unavailable
+// if the database cannot be written.
 func InTx(ctx context.Context, db *gorm.DB, fn func(tx *gorm.DB) error) error {
-	return db.WithContext(ctx).Transaction(fn)
+	err := db.WithContext(ctx).Transaction(fn)
+	if d, ok := db.Dialector.(*dialector); ok {
+		return d.unwritable(err) // fn may have used the driver itself
+	}
+	return err
 }

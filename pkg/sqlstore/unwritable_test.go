@@ -1,0 +1,41 @@
+package sqlstore_test
+
+import (
+	"log/slog"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/sqlstore"
+)
+
+// TestADatabaseThatCannotBeWrittenIsNamed lets SQLite itself refuse: no more pages, and no writes.
+func TestADatabaseThatCannotBeWrittenIsNamed(t *testing.T) {
+	for pragma, says := range map[string]string{
+		"PRAGMA max_page_count = 2": " is full; make space, then try again",
+		"PRAGMA query_only = 1":     " is read-only; make the file and its folder writable, then try again",
+	} {
+		path := filepath.Join(t.TempDir(), "some.db")
+		db, err := sqlstore.Open(t.Context(), "sqlite:"+path, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		pool, err := sqlstore.Pool(db)
+		require.NoError(t, err)
+		pool.SetMaxOpenConns(1) // pragmas are of a connection
+		require.NoError(t, db.Exec("CREATE TABLE t (v BLOB)").Error)
+		require.NoError(t, db.Exec(pragma).Error)
+
+		byGorm := db.Exec("INSERT INTO t VALUES (zeroblob(100000))").Error
+		byDriver := sqlstore.InTx(t.Context(), db, func(tx *gorm.DB) error {
+			_, err := tx.Statement.ConnPool.ExecContext(t.Context(), "INSERT INTO t VALUES (zeroblob(100000))")
+			return err
+		})
+		for _, err := range []error{byGorm, byDriver} {
+			require.Equal(t, apperror.Unavailable, apperror.CodeOf(err), "%v", err)
+			require.Contains(t, apperror.MessageOf(err), path+says)
+		}
+		require.NoError(t, sqlstore.Close(db))
+	}
+}
