@@ -8,7 +8,7 @@
   let source = null, timer = 0, busy = false, again = false, closed = 0;
 
   const say = (ok) => {
-    const text = ok ? mark.dataset.on : mark.dataset.off;
+    const text = ok ? mark.dataset.good : mark.dataset.bad;
     if (mark.textContent !== text) mark.textContent = text;
     mark.classList.toggle("off", !ok);
   };
