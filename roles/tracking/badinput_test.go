@@ -37,12 +37,12 @@ func (s server) call(t *testing.T, method, path, contentType, body string) answe
 	}
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
 	return readAnswer(t, resp)
 }
 
 func readAnswer(t *testing.T, resp *http.Response) answer {
 	t.Helper()
-	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	a := answer{status: resp.StatusCode, body: string(text), header: resp.Header}

@@ -27,6 +27,7 @@ func (s server) page(t *testing.T, path string, wantStatus int) string {
 	req.Header.Set("Accept", "text/html,application/xhtml+xml")
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
 	a := readAnswer(t, resp)
 	require.Equal(t, wantStatus, a.status, "%s: %s", path, a.body)
 	require.Contains(t, a.header.Get("Content-Type"), "text/html")
@@ -161,7 +162,7 @@ func TestThePageOfARun(t *testing.T) {
 		require.Contains(t, page, want)
 	}
 	require.Equal(t, 1, strings.Count(page, "<svg class=\"chart\""), "only a metric with a history is drawn")
-	chart := page[strings.Index(page, "<svg class=\"chart\""):]
+	_, chart, _ := strings.Cut(page, "<svg class=\"chart\"")
 	require.Contains(t, chart, `d="M84.0 14.0L132.0 34.0L180.0 54.0L228.0 74.0L276.0 94.0"`, "five points on a straight line from edge to edge")
 	require.Regexp(t, `<td class="num">40</td>.*<span title="1">1</span>`, chart, "the same points are in a table")
 	require.Contains(t, page, "There are no files here.")
