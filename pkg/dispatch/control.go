@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"tasador/pkg/dag"
@@ -63,6 +64,9 @@ func (e *Engine) control(ctx context.Context) {
 
 // look takes back what was lost, plans the runs under way, starts queued ones, and gives every queued try its job. It returns when the next retry is due.
 func (e *Engine) look(ctx context.Context, id string, plan *dag.Plan) (due time.Time, err error) {
+	if err := e.takeBack(ctx, id); err != nil {
+		return due, err
+	}
 	lost, err := e.store.Running(ctx, id, e.now())
 	if err != nil {
 		return due, err
@@ -112,6 +116,31 @@ func (e *Engine) look(ctx context.Context, id string, plan *dag.Plan) (due time.
 		}
 	}
 	return due, nil
+}
+
+// takeBack queues again the tries of which this process could not store how they ended, for example because the disk was full.
+func (e *Engine) takeBack(ctx context.Context, id string) error {
+	left := e.leftOf(id)
+	if len(left) == 0 {
+		return nil
+	}
+	running, err := e.store.Running(ctx, id, time.Time{})
+	if err != nil {
+		return err
+	}
+	for _, c := range running {
+		if !slices.Contains(left, c.Fence) {
+			continue
+		}
+		why := fmt.Sprintf("How this try ended could not be stored; the task goes on as try %d, which uses up no retry.", c.Try+1)
+		if err := e.requeue(ctx, c, why); err != nil {
+			return err
+		}
+	}
+	for _, fence := range left {
+		e.forget(fence)
+	}
+	return nil
 }
 
 // planned reports the end of a run, and returns when its next retry is due.

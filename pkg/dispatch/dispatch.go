@@ -84,7 +84,8 @@ type Engine struct {
 	epoch int64 // tells the jobs of this process from those of dead ones
 
 	mu   sync.Mutex
-	live map[int64]bool // fences of the claims whose tasks run here
+	live map[int64]bool   // fences of the claims whose tasks run here
+	left map[int64]string // fences of the claims whose end could not be stored → DAG
 
 	wake     chan struct{}
 	lastTick atomic.Int64 // µs
@@ -96,7 +97,7 @@ type Engine struct {
 // Open opens River's file, which Run closes.
 func Open(ctx context.Context, opts Options) (*Engine, error) {
 	opts.setDefaults()
-	e := &Engine{opts: opts, store: opts.Store, plans: map[string]*dag.Plan{}, live: map[int64]bool{}, wake: make(chan struct{}, 1)}
+	e := &Engine{opts: opts, store: opts.Store, plans: map[string]*dag.Plan{}, live: map[int64]bool{}, left: map[int64]string{}, wake: make(chan struct{}, 1)}
 	for _, p := range opts.Plans {
 		id := p.Definition().ID
 		if e.plans[id] != nil {

@@ -22,7 +22,7 @@ var (
 )
 
 // perform does what a job says: it claims the try, runs the task and stores how it ended. An error leaves the row to be looked after by control.
-func (e *Engine) perform(job dagrunstore.Job) error {
+func (e *Engine) perform(job dagrunstore.Job) (err error) {
 	if e.stopping.Load() {
 		return errStopping
 	}
@@ -35,6 +35,11 @@ func (e *Engine) perform(job dagrunstore.Job) error {
 	killpoint.At(killpoint.AfterClaim)
 	e.setLive(claim.Fence, true)
 	defer e.setLive(claim.Fence, false)
+	defer func() {
+		if err != nil {
+			e.leave(claim)
+		}
+	}()
 	plan := e.plans[claim.Run.DAGID]
 	if plan == nil {
 		return fmt.Errorf("there is no DAG %s", claim.Run.DAGID)
@@ -122,6 +127,32 @@ func (e *Engine) setLive(fence int64, live bool) {
 	} else {
 		delete(e.live, fence)
 	}
+}
+
+// leave notes a claim whose end could not be stored, so that control takes it back as soon as something can be stored again.
+func (e *Engine) leave(c dagrunstore.Claim) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.left[c.Fence] = c.Run.DAGID
+	e.Wake()
+}
+
+// leftOf returns the fences of the claims of a DAG that were left.
+func (e *Engine) leftOf(dagID string) (fences []int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for fence, id := range e.left {
+		if id == dagID {
+			fences = append(fences, fence)
+		}
+	}
+	return fences
+}
+
+func (e *Engine) forget(fence int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.left, fence)
 }
 
 func (e *Engine) isLive(fence int64) bool {
