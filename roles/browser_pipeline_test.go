@@ -85,12 +85,13 @@ func TestAPersonLooksAfterTheDAG(t *testing.T) {
 	b.do(chromedp.WaitVisible(chromedp.CSS("#run-state .s-success")))
 	b.picture("run")
 
-	s.requireNarrow(t, b)
+	s.requireGoodPages(t, b)
 }
 
-// requireNarrow looks at every page of the pipeline in all widths and both languages.
-func (s *stack) requireNarrow(t *testing.T, b tab) {
+// requireGoodPages looks at every page of the pipeline in several widths, both languages and both themes: none scrolls sideways, and axe-core finds nothing.
+func (s *stack) requireGoodPages(t *testing.T, b tab) {
 	t.Helper()
+	source := axe(t)
 	const run = "/dags/realtor_price_model/runs/by-hand"
 	pages := map[string]string{"list": "/", "dag": "/dags/realtor_price_model", "run": run, "task": run + "/tasks/extract_data", "none": "/dags/none"}
 	for _, view := range []struct {
@@ -103,6 +104,7 @@ func (s *stack) requireNarrow(t *testing.T, b tab) {
 			over := evaluate[int](b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`)
 			b.picture(name + "-" + view.name)
 			require.Zero(t, over, "%s is wider than %d pixels", path, view.width)
+			b.requireAccessible(source, path+view.query)
 		}
 	}
 }

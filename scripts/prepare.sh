@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests and the parity checks need beside Go: Debian packages (as root) and Python packages (into .cache/venv).
+# Installs what the tests and the parity checks need beside Go: Debian packages (as root), Python packages (into .cache/venv) and what the
+# browser tests put into pages (into .cache/browser).
 # What is there already is left alone, so a second run takes no time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,6 +11,7 @@ need() { # need COMMAND-OR-FILE PACKAGE...
   if ! command -v "$1" >/dev/null && [ ! -e "$1" ]; then packages+=("${@:2}"); fi
 }
 need chromium chromium fonts-dejavu-core
+need npm npm
 need gcc gcc libc6-dev
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 
@@ -31,4 +33,12 @@ if [ "$(cat .cache/venv/installed 2>/dev/null || true)" != "$want" ]; then
   python3 -m venv .cache/venv
   .cache/venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check -r scripts/python/requirements.txt
   echo "$want" >.cache/venv/installed
+fi
+
+want=$(sha256sum scripts/browser/package-lock.json | cut -d' ' -f1)
+if [ "$(cat .cache/browser/installed 2>/dev/null || true)" != "$want" ]; then
+  rm -rf .cache/browser && mkdir -p .cache/browser
+  cp scripts/browser/package.json scripts/browser/package-lock.json .cache/browser/
+  npm ci --prefix .cache/browser --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+  echo "$want" >.cache/browser/installed
 fi
