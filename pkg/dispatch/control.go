@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
 	"tasador/pkg/sqlstore/dagrunstore"
 )
@@ -49,17 +50,32 @@ func (e *Engine) control(ctx context.Context) {
 		}
 		e.lastTick.Store(e.now().UnixMicro())
 		wait := e.opts.Reconcile
+		var failed error
 		for id, plan := range e.plans {
 			due, err := e.look(ctx, id, plan)
 			if err != nil && ctx.Err() == nil {
 				e.opts.Log.ErrorContext(ctx, "cannot look after the runs; trying again", "dag_id", id, "error", err)
+				failed = err
 			}
 			if !due.IsZero() {
 				wait = min(wait, max(due.Sub(e.now()), time.Millisecond))
 			}
 		}
+		e.problem.Store(&failed)
 		timer.Reset(wait)
 	}
+}
+
+// Ready reports why the last look at the rows led to nothing. Codes: Unavailable.
+func (e *Engine) Ready(context.Context) error {
+	last := e.problem.Load()
+	switch {
+	case last == nil || *last == nil:
+		return nil
+	case apperror.CodeOf(*last) == apperror.Unavailable:
+		return *last
+	}
+	return apperror.Wrap(apperror.Unavailable, *last, "the DAG runs cannot be looked after; the log of this server says why")
 }
 
 // look takes back what was lost, plans the runs under way, starts queued ones, and gives every queued try its job. It returns when the next retry is due.

@@ -89,6 +89,7 @@ type Engine struct {
 
 	wake     chan struct{}
 	lastTick atomic.Int64 // µs
+	problem  atomic.Pointer[error]
 	stopping atomic.Bool
 	tasks    context.Context // of all tasks; ends when a stop cancels them
 	cancel   context.CancelFunc

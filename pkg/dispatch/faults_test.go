@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gorm.io/gorm"
 
+	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
 	"tasador/pkg/sqlstore"
 )
@@ -43,8 +44,10 @@ func TestATaskWhoseEndCannotBeStoredIsTakenBack(t *testing.T) {
 		require.Eventually(t, func() bool { return b.LastTick().After(before) }, time.Minute, 5*time.Millisecond)
 	}
 	require.Equal(t, dag.StateRunning, b.instance(t, "r", "t").State)
+	require.Equal(t, apperror.Unavailable, apperror.CodeOf(b.Ready(t.Context())))
 	exec("DROP TRIGGER refuse")
 	b.awaitRun(t, "r", dag.RunSuccess)
+	require.Eventually(t, func() bool { return b.Ready(t.Context()) == nil }, time.Minute, 5*time.Millisecond)
 	i := b.instance(t, "r", "t")
 	require.Equal(t, 2, i.Try)
 	require.Zero(t, i.Failures, "it uses up no retry")

@@ -59,6 +59,7 @@ func (w *worker) Timeout(*river.Job[jobArgs]) time.Duration { return -1 }
 
 // jobs is River on a file of its own.
 type jobs struct {
+	file   string
 	pool   *sql.DB
 	client *river.Client[*sql.Tx]
 }
@@ -77,11 +78,11 @@ func openJobs(ctx context.Context, file string, workers int, log *slog.Logger, p
 	if err != nil {
 		return nil, badFile(file, errors.Join(err, pool.Close()))
 	}
-	return &jobs{pool: pool, client: client}, nil
+	return &jobs{file: file, pool: pool, client: client}, nil
 }
 
 func badFile(file string, err error) error {
-	return apperror.Wrap(apperror.Unavailable, err, "cannot use the job file %s; if it is damaged, delete it: it holds nothing that is not made again", file)
+	return apperror.Wrap(apperror.Unavailable, err, "cannot use the job file %s; check that it is writable and its disk not full; if it is damaged, delete it: it holds nothing that is not made again", file)
 }
 
 func newClient(ctx context.Context, pool *sql.DB, workers int, log *slog.Logger, perform func(dagrunstore.Job) error) (*river.Client[*sql.Tx], error) {
@@ -113,7 +114,7 @@ func newClient(ctx context.Context, pool *sql.DB, workers int, log *slog.Logger,
 
 func (j *jobs) start() error {
 	if err := j.client.Start(context.Background()); err != nil {
-		return fmt.Errorf("starting the job queue: %w", err)
+		return badFile(j.file, err)
 	}
 	return nil
 }
