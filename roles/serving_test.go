@@ -258,7 +258,7 @@ func TestPredictRefusesWhatIsWrongAndRecordsNothing(t *testing.T) {
 		{"a broker of letters", with(t, map[string]any{"brokered_by": "me"}), 422, []string{"brokered_by"}, "must be a number"},
 		{"a long city", with(t, map[string]any{"city": long[:1000]}), 422, []string{"city"}, "at most 200 characters"},
 		{"a control character", with(t, map[string]any{"city": "a\x00b"}), 422, []string{"city"}, "control characters"},
-		{"10 MB in a field", with(t, map[string]any{"city": long}), 400, nil, "larger than this address accepts"},
+		{"10 MB in a field", with(t, map[string]any{"city": long}), 413, nil, "larger than this address accepts"},
 		{"deep nesting", strings.Repeat("[", 20000) + strings.Repeat("]", 20000), 422, nil, "JSON"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -14,6 +14,9 @@ func StatusOf(err error) int {
 	if errors.Is(err, echo.ErrMethodNotAllowed) {
 		return http.StatusMethodNotAllowed
 	}
+	if errors.Is(err, errTooLarge) {
+		return http.StatusRequestEntityTooLarge
+	}
 	switch apperror.CodeOf(err) {
 	case apperror.Invalid:
 		return http.StatusBadRequest

@@ -109,7 +109,7 @@ func TestBodiesAreLimitedUnlessARouteStreams(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "0123456789", body)
 	status, body = do(t, http.MethodPost, s.base+"/small", "0123456789x")
-	require.Equal(t, http.StatusBadRequest, status)
+	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 	require.Contains(t, body, "larger than this address accepts")
 	status, body = do(t, http.MethodPost, s.base+"/stream", strings.Repeat("x", 5<<20))
 	require.Equal(t, http.StatusOK, status)

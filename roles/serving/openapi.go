@@ -47,7 +47,8 @@ func newDocument(version string) (document, error) {
 		Responses: map[string]*huma.Response{
 			"200": answer("The price, recorded.", reflect.TypeFor[Answer]()),
 			"422": answer("Fields are wrong; each is named. Nothing is recorded.", reflect.TypeFor[ValidationError]()),
-			"400": answer("The request cannot be read or is too long.", failure),
+			"400": answer("The request cannot be read.", failure),
+			"413": answer("The request is too long.", failure),
 			"503": answer("No version is in production yet, or the prediction cannot be recorded.", failure),
 		},
 	})
