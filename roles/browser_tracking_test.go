@@ -104,8 +104,25 @@ func TestAPersonFollowsARunToItsModel(t *testing.T) {
 	require.NoError(t, file.Close())
 	require.Equal(t, string(stored), downloaded)
 	require.Equal(t, string(stored), shown)
-	s.requireFits(b, "/", "/experiments/1", "/experiments/1?filter=x", "/runs/"+want.run.ID, "/models", "/models/"+realtor.Model,
+	s.requireFits(b, "/", "/runs/"+s.drawnRun(t, want.version), "/experiments/1", "/experiments/1?filter=x", "/runs/"+want.run.ID, "/models", "/models/"+realtor.Model,
 		"/logged-models/"+strings.TrimPrefix(want.version.Source, "models:/")+"?file=MLmodel", "/runs/nobody")
+}
+
+// drawnRun logs a run with a history and a file, which became another version: its pages have charts. It returns the run's id.
+func (s *stack) drawnRun(t *testing.T, before registry.Version) string {
+	t.Helper()
+	client := trackingclient.New(s.cfg.Tracking.URI, trackingclient.Options{})
+	run, err := client.CreateRun(t.Context(), experiment.NewRun{ExperimentID: experiment.DefaultID, Name: "drawn"})
+	require.NoError(t, err)
+	batch := experiment.Batch{Metrics: []experiment.Metric{{Key: realtor.MetricTestRMSE, Value: 1000}}, Params: []experiment.Param{{Key: "long", Value: strings.Repeat("x", 500)}}}
+	for step := range int64(9) {
+		batch.Metrics = append(batch.Metrics, experiment.Metric{Key: "loss", Value: 1 / float64(step+1), Step: step})
+	}
+	require.NoError(t, client.LogBatch(t.Context(), run.ID, batch))
+	require.NoError(t, client.PutArtifact(t.Context(), run.ArtifactURI, "notes.txt", strings.NewReader("read me")))
+	_, err = client.CreateVersion(t.Context(), registry.NewVersion{Name: before.Name, Source: before.Source, RunID: run.ID})
+	require.NoError(t, err)
+	return run.ID
 }
 
 // follow clicks the first link with that text and waits for its page.
@@ -114,9 +131,11 @@ func (b tab) follow(text string) {
 	b.do(chromedp.Click(chromedp.Search(`//main//a[normalize-space()="` + text + `"]`)))
 }
 
-// requireFits opens pages of tracking in both languages and looks that none is wider than the screen.
+// requireFits opens pages of tracking in both languages, light and dark, and looks that none is wider than the screen and that axe-core
+// finds nothing wrong.
 func (s *stack) requireFits(b tab, paths ...string) {
 	b.t.Helper()
+	source := axe(b.t)
 	for _, width := range []int64{360, 1440} {
 		b.do(chromedp.EmulateViewport(width, 900))
 		for i, path := range paths {
@@ -128,6 +147,7 @@ func (s *stack) requireFits(b tab, paths ...string) {
 				b.open(s.cfg.Tracking.URI + path + mark + taste)
 				over := evaluate[int](b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`)
 				require.Zero(b.t, over, "%s is wider than %d pixels", path, width)
+				b.requireAccessible(source, path)
 				b.picture(fmt.Sprintf("tracking-%d-%d-%s", i, width, taste[5:7]))
 			}
 		}
