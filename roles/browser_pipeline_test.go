@@ -2,7 +2,9 @@ package roles_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,8 +55,7 @@ func TestAPersonLooksAfterTheDAG(t *testing.T) {
 
 	// Somebody lets the DAG go on, and the open page shows it without being loaded again.
 	evaluate[bool](b, `window.loadedOnce = true`)
-	status, body := send(t, http.MethodPatch, s.pipeline("/api/v2/dags/realtor_price_model"), nil, `{"is_paused": false}`)
-	require.Equal(t, http.StatusOK, status, body)
+	s.setPaused(t, false)
 	b.do(chromedp.WaitVisible(chromedp.CSS(`.box.s-success #box-end`)), chromedp.WaitVisible(chromedp.CSS("#run-state .s-success")))
 	require.True(t, evaluate[bool](b, `window.loadedOnce === true`), "the page was not loaded again")
 	require.Equal(t, 3, evaluate[int](b, `document.querySelectorAll(".box.s-skipped").length`), "reset_data, end_after_reset, end_no_train")
@@ -85,7 +86,32 @@ func TestAPersonLooksAfterTheDAG(t *testing.T) {
 	b.do(chromedp.WaitVisible(chromedp.CSS("#run-state .s-success")))
 	b.picture("run")
 
+	s.requireLogFollows(t, b)
 	s.requireGoodPages(t, b)
+}
+
+// requireLogFollows opens the log of a task that has yet to begin, and sees its lines come.
+func (s *stack) requireLogFollows(t *testing.T, b tab) {
+	t.Helper()
+	s.setPaused(t, true)
+	status, body := send(t, http.MethodPost, s.pipeline("/api/v2/dags/realtor_price_model/dagRuns"), nil, `{"dag_run_id": "second"}`)
+	require.Equal(t, http.StatusOK, status, body)
+	b.open(s.pipeline("/dags/realtor_price_model/runs/second/tasks/extract_data"))
+	require.Equal(t, "There are no lines yet.", b.text("#no-lines"))
+	evaluate[bool](b, `window.loadedOnce = true`)
+	s.setPaused(t, false)
+	b.do(chromedp.WaitVisible(chromedp.CSS("#task-state .s-success")), chromedp.WaitVisible(chromedp.CSS("#lines li:nth-child(2)")))
+	require.Eventually(t, func() bool {
+		return strings.Contains(evaluate[string](b, `document.querySelector("#lines").textContent`), "The task succeeded.")
+	}, 10*time.Second, 20*time.Millisecond)
+	require.Equal(t, 1, evaluate[int](b, `[...document.querySelectorAll("#lines li")].filter((l) => l.textContent.includes("begins")).length`), "no line comes twice")
+	require.True(t, evaluate[bool](b, `window.loadedOnce === true`), "the page was not loaded again")
+}
+
+func (s *stack) setPaused(t *testing.T, paused bool) {
+	t.Helper()
+	status, body := send(t, http.MethodPatch, s.pipeline("/api/v2/dags/realtor_price_model"), nil, fmt.Sprintf(`{"is_paused": %t}`, paused))
+	require.Equal(t, http.StatusOK, status, body)
 }
 
 // requireGoodPages looks at every page of the pipeline in several widths, both languages and both themes: none scrolls sideways, and axe-core finds nothing.

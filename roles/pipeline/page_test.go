@@ -164,54 +164,75 @@ func TestAClearShowsFirstWhatItChanges(t *testing.T) {
 	require.Contains(t, s.see(t, address+"/tasks/broken?try=1"), "Log of try 1")
 }
 
-func TestEventsTellWhatChangesAndEndWithTheServer(t *testing.T) {
+// stream is an answer of the events that is still open.
+type stream struct {
+	t      *testing.T
+	status int
+	kind   string
+	lines  *bufio.Scanner
+}
+
+func (s *server) follow(t *testing.T, query string) *stream {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/dags/small/events?"+query, nil)
+	require.NoError(t, err)
+	res, err := s.client.Do(req)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, res.Body.Close()) })
+	return &stream{t: t, status: res.StatusCode, kind: res.Header.Get("Content-Type"), lines: bufio.NewScanner(res.Body)}
+}
+
+// next returns what follows prefix in the next line that begins with it.
+func (s *stream) next(prefix string) string {
+	s.t.Helper()
+	for s.lines.Scan() {
+		if text, ok := strings.CutPrefix(s.lines.Text(), prefix); ok {
+			return text
+		}
+	}
+	require.Fail(s.t, "the stream ended", "%v", s.lines.Err())
+	return ""
+}
+
+func TestEventsTellWhatChanges(t *testing.T) {
+	s := start(t, settings(t, t.TempDir()))
+	events := s.follow(t, "")
+	require.Equal(t, "text/event-stream", events.kind)
+	before := events.next("data: ")
+	s.trigger(t, `{"dag_run_id": "a"}`)
+	require.NotEqual(t, before, events.next("data: "))
+	s.await(t, "a", "success")
+
+	log := s.follow(t, "run=a&task=count&try=1")
+	log.next("event: log")
+	require.Contains(t, log.next("data: "), "begins")
+	require.Contains(t, log.next("data: "), `"message":"counting","attributes":"rows=3"`)
+	for _, query := range []string{"run=none", "run=a&task=none&try=1"} {
+		require.Equal(t, http.StatusNotFound, s.follow(t, query).status, query)
+	}
+	require.Equal(t, http.StatusBadRequest, s.follow(t, "after=x").status)
+}
+
+func TestEventsAreBoundedAndEndWithTheServer(t *testing.T) {
 	ln := testkit.Listen(t)
 	service, err := open(t.Context(), settings(t, t.TempDir()), ln, slog.New(slog.DiscardHandler), smallJob)
 	require.NoError(t, err)
 	stop := testkit.Serve(t, service)
 	s := &server{url: "http://" + ln.Addr().String(), client: &http.Client{Transport: &http.Transport{}}}
 	t.Cleanup(s.client.CloseIdleConnections)
-	listen := func(query string) *http.Response {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/dags/small/events?"+query, nil)
-		require.NoError(t, err)
-		res, err := s.client.Do(req)
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, res.Body.Close()) })
-		return res
+	first := s.follow(t, "")
+	for range maxFeedsOfOne - 1 {
+		require.Equal(t, http.StatusOK, s.follow(t, "").status)
 	}
-	follow := listen("")
-	require.Equal(t, "text/event-stream", follow.Header.Get("Content-Type"))
-	lines := bufio.NewScanner(follow.Body)
-	next := func(prefix string) string {
-		for lines.Scan() {
-			if text, ok := strings.CutPrefix(lines.Text(), prefix); ok {
-				return text
-			}
-		}
-		require.Fail(t, "the stream ended", "%v", lines.Err())
-		return ""
-	}
-	before := next("data: ")
-	s.trigger(t, `{"dag_run_id": "a"}`)
-	require.NotEqual(t, before, next("data: "))
-	s.await(t, "a", "success")
-
-	log := listen("run=a&task=count&try=1")
-	lines = bufio.NewScanner(log.Body)
-	next("event: log")
-	require.Contains(t, next("data: "), "begins")
-	require.Contains(t, next("data: "), `"message":"counting","attributes":"rows=3"`)
-
-	for range maxFeedsOfOne - 2 {
-		require.Equal(t, http.StatusOK, listen("").StatusCode)
-	}
-	require.Equal(t, http.StatusServiceUnavailable, listen("").StatusCode, "one client holds only so many")
+	require.Equal(t, http.StatusServiceUnavailable, s.follow(t, "").status, "one client holds only so many")
 
 	begin := time.Now()
 	require.NoError(t, stop())
 	require.Less(t, time.Since(begin), 5*time.Second, "streams do not hold up the stop")
-	_, err = io.ReadAll(follow.Body)
-	require.NoError(t, err, "the stream ends whole")
+	for first.lines.Scan() {
+		require.NotContains(t, first.lines.Text(), "error")
+	}
+	require.NoError(t, first.lines.Err(), "the stream ends whole")
 }
 
 // TestTheGraphHasNoBoxesThatOverlap lays out the shape of the price model.
