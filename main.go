@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+	_ "time/tzdata" // schedules have time zones, and small images no database of them
 
 	"tasador/pkg/cli"
 	"tasador/pkg/observability"

@@ -101,11 +101,13 @@ type Gate struct {
 // Schedule says when the DAG runs and how its tasks are tried again.
 type Schedule struct {
 	Cron          string        `name:"cron" default:"@daily" roles:"pipeline" help:"When the DAG runs: a cron expression, @daily and the like, or none for never."`
-	Start         string        `name:"start" default:"2025-05-01" roles:"pipeline" help:"First day of the schedule (UTC)."`
+	Start         string        `name:"start" default:"2025-05-01" roles:"pipeline" help:"First day of the schedule, in its time zone."`
+	Timezone      string        `name:"timezone" default:"UTC" placeholder:"ZONE" roles:"pipeline" help:"Time zone of the schedule, such as Europe/Madrid."`
 	Catchup       bool          `name:"catchup" roles:"pipeline" help:"Run every interval that was missed since the first start."`
 	MaxActiveRuns int           `name:"max-active-runs" default:"1" roles:"pipeline" help:"DAG runs at the same time. The split tables are shared, so only 1 is safe."`
 	Retries       int           `name:"retries" default:"1" roles:"pipeline" help:"How often a failed task is tried again."`
 	RetryDelay    time.Duration `name:"retry-delay" default:"5m" roles:"pipeline" help:"Wait before a failed task is tried again."`
+	TaskTimeout   time.Duration `name:"task-timeout" default:"0s" roles:"pipeline" help:"Longest that a try of a task may take; it then fails. 0 means any time."`
 	Owner         string        `name:"owner" default:"airflow" roles:"pipeline" help:"Owner that the DAG shows."`
 	Tags          []string      `name:"tags" default:"realtor,mlflow" roles:"pipeline" help:"Tags that the DAG shows."`
 }

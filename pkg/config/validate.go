@@ -71,8 +71,9 @@ func (c *Config) validatePipeline() error {
 		return apperror.New(apperror.Invalid, "--gate.max-invalid-ratio=%v is not a share; it goes from 0 to 1", g.MaxInvalidRatio)
 	case g.MinNewRecords < 0:
 		return apperror.New(apperror.Invalid, "--gate.min-new-records=%d is negative; it counts rows", g.MinNewRecords)
-	case s.Retries < 0 || s.RetryDelay < 0:
-		return apperror.New(apperror.Invalid, "--schedule.retries=%d and --schedule.retry-delay=%s must not be negative", s.Retries, s.RetryDelay)
+	case s.Retries < 0 || s.RetryDelay < 0 || s.TaskTimeout < 0:
+		return apperror.New(apperror.Invalid, "--schedule.retries=%d, --schedule.retry-delay=%s and --schedule.task-timeout=%s must not be negative",
+			s.Retries, s.RetryDelay, s.TaskTimeout)
 	case s.MaxActiveRuns != 1:
 		return apperror.New(apperror.Invalid, "--schedule.max-active-runs=%d is not supported: runs share the split tables, so only 1 is safe", s.MaxActiveRuns)
 	}

@@ -29,42 +29,48 @@ func RunID(kind RunType, at time.Time) string {
 // Interval is a stretch of time between two ticks of a schedule. Its run is due at End and has Start as logical date.
 type Interval struct{ Start, End time.Time }
 
-// Schedule says when scheduled runs are due, in UTC. The nil Schedule never is.
+// Schedule says when scheduled runs are due, by the clocks of Zone. Its times are UTC. The nil Schedule never is.
 type Schedule struct {
 	Expression string
+	Zone       string // name in the IANA time zone database, such as Europe/Madrid
 	start      time.Time
 	catchup    bool
 	ticks      cron.Schedule
 }
 
 // ParseSchedule reads a cron expression of five fields, or @hourly, @daily, @weekly, @monthly, @yearly; none or an empty text gives a nil
-// Schedule. start is the first day, as 2025-05-01 or a full RFC 3339 time. Codes: Invalid.
-func ParseSchedule(expression, start string, catchup bool) (*Schedule, error) {
+// Schedule. start is the first day, as 2025-05-01 in zone or a full RFC 3339 time. An hour that the clocks skip in spring
+// has no tick. Codes: Invalid.
+func ParseSchedule(expression, start, zone string, catchup bool) (*Schedule, error) {
 	if expression == "" || expression == "none" {
 		return nil, nil //nolint:nilnil // the nil Schedule is one that is never due
 	}
 	if strings.HasPrefix(expression, "@every") || strings.Contains(expression, "TZ=") {
 		return nil, apperror.New(apperror.Invalid,
-			"the schedule %q is not supported; use a cron expression of five fields in UTC, @daily and the like, or none", expression)
+			"the schedule %q is not supported; use a cron expression of five fields, @daily and the like, or none, and --schedule.timezone for the zone", expression)
 	}
-	ticks, err := cron.ParseStandard(expression)
+	location, err := time.LoadLocation(zone)
+	if err != nil || zone == "" || zone == "Local" {
+		return nil, apperror.New(apperror.Invalid, "the time zone %q of the schedule is not known; use a name such as UTC or Europe/Madrid", zone)
+	}
+	ticks, err := cron.ParseStandard("CRON_TZ=" + zone + " " + expression)
 	if err != nil {
 		return nil, apperror.Wrap(apperror.Invalid, err,
 			"the schedule %q is not understood; use a cron expression of five fields, @daily and the like, or none", expression)
 	}
-	first, err := parseStart(start)
+	first, err := parseStart(start, location)
 	if err != nil {
 		return nil, err
 	}
 	if ticks.Next(first).IsZero() {
 		return nil, apperror.New(apperror.Invalid, "the schedule %q names a day that never comes", expression)
 	}
-	return &Schedule{Expression: expression, start: first, catchup: catchup, ticks: ticks}, nil
+	return &Schedule{Expression: expression, Zone: zone, start: first, catchup: catchup, ticks: ticks}, nil
 }
 
-func parseStart(text string) (time.Time, error) {
+func parseStart(text string, zone *time.Location) (time.Time, error) {
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if t, err := time.Parse(layout, text); err == nil {
+		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
 			return t.UTC(), nil
 		}
 	}

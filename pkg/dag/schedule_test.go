@@ -46,7 +46,7 @@ func TestDuePlansScheduledRuns(t *testing.T) {
 		"a schedule that was changed":                  {"0 6 * * *", "2025-05-01", false, "2026-01-05", "2026-01-05 12:00", nil, "2026-01-05 06:00"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := dag.ParseSchedule(c.cron, c.start, c.catchup)
+			s, err := dag.ParseSchedule(c.cron, c.start, "UTC", c.catchup)
 			require.NoError(t, err)
 			next := time.Time{}
 			if c.next != "" {
@@ -70,7 +70,7 @@ func TestDuePlansScheduledRuns(t *testing.T) {
 }
 
 func TestNoScheduleIsNeverDue(t *testing.T) {
-	s, err := dag.ParseSchedule("none", "2025-05-01", false)
+	s, err := dag.ParseSchedule("none", "2025-05-01", "UTC", false)
 	require.NoError(t, err)
 	due, _ := s.Due(time.Time{}, now)
 	require.Empty(t, due)
@@ -79,13 +79,13 @@ func TestNoScheduleIsNeverDue(t *testing.T) {
 func TestParseScheduleRefuses(t *testing.T) {
 	for _, c := range []struct{ cron, start, want string }{
 		{"@every 5s", "2025-05-01", `"@every 5s" is not supported`},
-		{"TZ=Europe/Madrid 0 6 * * *", "2025-05-01", "in UTC"},
+		{"TZ=Europe/Madrid 0 6 * * *", "2025-05-01", "--schedule.timezone"},
 		{"sometimes", "2025-05-01", `"sometimes" is not understood`},
 		{"61 * * * *", "2025-05-01", "not understood"},
 		{"0 0 31 2 *", "2025-05-01", "a day that never comes"},
 		{"@daily", "1 May", `the start "1 May" of the schedule is not a date`},
 	} {
-		_, err := dag.ParseSchedule(c.cron, c.start, false)
+		_, err := dag.ParseSchedule(c.cron, c.start, "UTC", false)
 		require.ErrorContains(t, err, c.want)
 	}
 }
@@ -94,4 +94,35 @@ func TestRunIDsLookLikeAirflows(t *testing.T) {
 	require.Equal(t, "scheduled__2026-01-01T00:00:00+00:00", dag.RunID(dag.Scheduled, at(t, "2026-01-01")))
 	require.Equal(t, "manual__2026-01-02T03:04:05.000678+00:00", dag.RunID(dag.Manual, now.Add(678*time.Microsecond+9)))
 	require.Equal(t, "manual__2026-01-02T02:04:05+00:00", dag.RunID(dag.Manual, time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600))))
+}
+
+// Madrid's clocks are one hour ahead of UTC in winter and two in summer; in 2026 they change on 29 March at 02:00 and on 25 October at 03:00.
+func TestSchedulesFollowTheClocksOfTheirZone(t *testing.T) {
+	for _, c := range []struct {
+		name, cron string
+		next, now  string
+		want       []string // ends of the intervals that are due
+	}{
+		{"midnight moves with the clocks", "@daily", "2026-03-27 23:00", "2026-03-30 22:00", []string{"2026-03-28 23:00", "2026-03-29 22:00", "2026-03-30 22:00"}},
+		{"an hour that is skipped has no tick", "30 2 * * *", "2026-03-27 01:30", "2026-03-30 12:00", []string{"2026-03-28 01:30", "2026-03-30 00:30"}},
+		{"back to winter", "@daily", "2026-10-23 22:00", "2026-10-26 00:00", []string{"2026-10-24 22:00", "2026-10-25 23:00"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := dag.ParseSchedule(c.cron, "2025-05-01", "Europe/Madrid", true)
+			require.NoError(t, err)
+			due, _ := s.Due(at(t, c.next), at(t, c.now))
+			var ends []string
+			for _, i := range due {
+				ends = append(ends, i.End.UTC().Format("2006-01-02 15:04"))
+			}
+			require.Equal(t, c.want, ends)
+		})
+	}
+}
+
+func TestUnknownTimeZonesAreRefused(t *testing.T) {
+	for _, zone := range []string{"", "Local", "Europe/Springfield", "../../etc/passwd"} {
+		_, err := dag.ParseSchedule("@daily", "2025-05-01", zone, false)
+		require.ErrorContains(t, err, "the time zone")
+	}
 }

@@ -19,7 +19,7 @@ import (
 func TestSchedulerTriggersAcrossDownTimeAndPause(t *testing.T) {
 	s, p := store(t, t.TempDir()), plan(t, task("t", ok))
 	require.NoError(t, s.EnsureDAG(t.Context(), "d"))
-	schedule, err := dag.ParseSchedule("@daily", "2025-05-01", false)
+	schedule, err := dag.ParseSchedule("@daily", "2025-05-01", "UTC", false)
 	require.NoError(t, err)
 	day := func(d, hour int) time.Time { return time.Date(2026, 1, d, hour, 0, 0, 0, time.UTC) }
 	ids := func() []string {

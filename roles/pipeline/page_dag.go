@@ -94,6 +94,7 @@ type dagView struct {
 	ID, Description string
 	Href            string
 	Schedule        string // empty: none
+	Zone            string // time zone of the schedule
 	Next            when
 	Paused          bool
 	Tags            []string
@@ -103,7 +104,7 @@ func (p *pages) dagView(stored dagrunstore.DAG) dagView {
 	def := p.plan.Definition()
 	v := dagView{ID: def.ID, Description: def.Description, Href: dagPath(def.ID), Paused: stored.Paused, Tags: def.Tags}
 	if p.schedule != nil {
-		v.Schedule = p.schedule.Expression
+		v.Schedule, v.Zone = p.schedule.Expression, p.schedule.Zone
 		if !stored.NextRun.IsZero() {
 			v.Next = when{p.schedule.Upcoming(stored.NextRun).End}
 		}

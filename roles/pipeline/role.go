@@ -71,7 +71,7 @@ func open(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Lo
 		}
 	}()
 	r := &role{maxActive: cfg.Schedule.MaxActiveRuns, build: observability.ReadBuild(), log: log}
-	if r.schedule, err = dag.ParseSchedule(cfg.Schedule.Cron, cfg.Schedule.Start, cfg.Schedule.Catchup); err != nil {
+	if r.schedule, err = dag.ParseSchedule(cfg.Schedule.Cron, cfg.Schedule.Start, cfg.Schedule.Timezone, cfg.Schedule.Catchup); err != nil {
 		return nil, apperror.Wrap(apperror.Invalid, err, "--schedule.cron=%s with --schedule.start=%s cannot be used", cfg.Schedule.Cron, cfg.Schedule.Start)
 	}
 	jobs, lockFile := besides(cfg.Pipeline.DB)

@@ -87,6 +87,7 @@ func Definition(d Deps) dag.Definition {
 	for i := range def.Tasks {
 		def.Tasks[i].Retries = d.schedule.Retries
 		def.Tasks[i].RetryDelay = d.schedule.RetryDelay
+		def.Tasks[i].Timeout = d.schedule.TaskTimeout
 	}
 	return def
 }
