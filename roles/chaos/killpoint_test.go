@@ -3,6 +3,8 @@ package chaos_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -108,6 +110,28 @@ func (w *world) runUntilKilled(t *testing.T, id, point string) {
 		require.Fail(t, "the DAG run does not pass the point "+point, "%s: %s", w.state(t, id), pipeline.Log())
 	}
 	require.NotEqual(t, dag.RunSuccess, w.state(t, id))
+}
+
+// TestEveryPointIsTried reads the points where they are named.
+func TestEveryPointIsTried(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join(testkit.ModuleRoot(t), "pkg", "killpoint", "killpoint.go"))
+	require.NoError(t, err)
+	var named []string
+	for _, m := range regexp.MustCompile(`Point = "([a-z-]+)"`).FindAllStringSubmatch(string(source), -1) {
+		named = append(named, m[1])
+	}
+	tried := []string{string(killpoint.AfterPredictionIn)}
+	for point := range swaps() {
+		tried = append(tried, string(point))
+	}
+	for _, s := range stories() {
+		for _, p := range s.points {
+			p, _, _ = strings.Cut(p, ":")
+			tried = append(tried, p)
+		}
+	}
+	slices.Sort(tried)
+	require.ElementsMatch(t, named, slices.Compact(tried))
 }
 
 func TestTheBinaryThatIsShippedHasNoKillPoints(t *testing.T) {

@@ -154,6 +154,11 @@ func (w *world) awaitVersion(t *testing.T, version string) {
 	require.Eventually(t, func() bool { return w.ask(t.Context(), "probe").Version == version }, time.Minute, 5*time.Millisecond)
 }
 
+// swaps are the points of a swap from version 1 to version 2, and the version that is on disk after a kill there.
+func swaps() map[killpoint.Point]string {
+	return map[killpoint.Point]string{killpoint.ModelDownloaded: "1", killpoint.ModelMoved: "1", killpoint.ModelNamed: "2"}
+}
+
 func TestServingKilledInTheMiddleOfAModelSwap(t *testing.T) {
 	if testing.Short() {
 		return // builds the binary
@@ -161,7 +166,7 @@ func TestServingKilledInTheMiddleOfAModelSwap(t *testing.T) {
 	t.Parallel()
 	all := t // tracking outlives a case
 	w, tracking := trained(t, testkit.Build(t, "-tags=killpoints"))
-	for point, survivor := range map[killpoint.Point]string{killpoint.ModelDownloaded: "1", killpoint.ModelMoved: "1", killpoint.ModelNamed: "2"} {
+	for point, survivor := range swaps() {
 		t.Run(string(point), func(t *testing.T) {
 			w.promote(t, "1")
 			serving := w.start(t, "serving")
