@@ -96,6 +96,8 @@ func TestAPersonAppraisesAHouse(t *testing.T) {
 	b.open(s.serving("/"))
 	require.Contains(t, b.text("#missing"), "No version of RealtorPriceModel is in Production yet")
 	b.picture("before")
+	source := axe(t)
+	b.requireAccessible(source, "before the first promotion")
 
 	for _, id := range []string{"first", "second", "third", "fourth"} {
 		s.runDAG(t, id)
@@ -111,6 +113,7 @@ func TestAPersonAppraisesAHouse(t *testing.T) {
 	require.Equal(t, "this field is required", b.text("#acre_lot-error"))
 	require.Equal(t, "four", evaluate[string](b, `document.querySelector("#bed").value`))
 	b.picture("mistakes")
+	b.requireAccessible(source, "a form with mistakes")
 
 	b.replace("#bed", "4")
 	b.replace("#acre_lot", "0.75")
@@ -120,6 +123,7 @@ func TestAPersonAppraisesAHouse(t *testing.T) {
 	require.Equal(t, "RealtorPriceModel version 1", b.text("#served"))
 	require.Equal(t, "first", b.text("tr.promoted .id"))
 	b.picture("price")
+	b.requireAccessible(source, "a price")
 
 	records, err := s.predictions(t).ByRequest(t.Context(), requestID)
 	require.NoError(t, err)
@@ -151,9 +155,11 @@ func TestAPersonAppraisesAHouse(t *testing.T) {
 	b.do(chromedp.EmulateViewport(360, 800))
 	b.open(s.serving("/?theme=dark"))
 	b.picture("phone-dark")
+	b.requireAccessible(source, "the form on a phone, dark")
 	b.do(chromedp.EmulateViewport(1440, 1000))
 	b.open(s.serving("/docs"))
 	require.Equal(t, "dark", evaluate[string](b, `document.documentElement.dataset.theme`))
 	require.Equal(t, "rgb(20, 23, 26)", evaluate[string](b, `getComputedStyle(document.body).backgroundColor`))
 	b.picture("docs-dark")
+	b.requireAccessible(source, "the API's page, dark")
 }
