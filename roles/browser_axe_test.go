@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tasador/pkg/config"
 	"tasador/pkg/testkit"
 )
 
@@ -47,4 +48,21 @@ true`))
 	var violations []violation
 	require.NoError(b.t, json.Unmarshal([]byte(found), &violations))
 	require.Empty(b.t, violations, page)
+}
+
+// TestNoPageKeepsPeopleOut looks at the first pages of all roles; tests of single pages look at theirs.
+func TestNoPageKeepsPeopleOut(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs Chromium")
+	}
+	s := startStack(t, nil, config.RoleNames()...)
+	s.runDAG(t, "first")
+	s.waitForVersion(t, "1")
+	b, source := tab{t: t, ctx: browser(t)}, axe(t)
+	for _, theme := range []string{"light", "dark"} {
+		for _, page := range []string{s.serving("/"), s.serving("/docs"), s.cfg.Tracking.URI + "/", s.cfg.Tracking.URI + "/experiments/1", s.cfg.Tracking.URI + "/models", s.cfg.Source.URI + "/", s.pipeline("/")} {
+			b.open(page + "?theme=" + theme)
+			b.requireAccessible(source, page+" "+theme)
+		}
+	}
 }
