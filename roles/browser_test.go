@@ -125,6 +125,14 @@ func TestAPersonAppraisesAHouse(t *testing.T) {
 	b.picture("price")
 	b.requireAccessible(source, "a price")
 
+	b.replace("#q", "0 new"+kb.Enter)
+	require.Equal(t, "second", b.text(`form:has(#q[value="0 new"]) ~ .scroll tbody tr .id`))
+	require.Equal(t, 1, evaluate[int](b, `document.querySelectorAll("table.history tbody tr").length`))
+	b.replace("#q", "no such thing"+kb.Enter)
+	require.Contains(t, b.text(`form:has(#q[value="no such thing"]) ~ p.empty`), "No DAG run matches the filter.")
+	b.requireAccessible(source, "a filter that nothing matches")
+	b.picture("filtered")
+
 	records, err := s.predictions(t).ByRequest(t.Context(), requestID)
 	require.NoError(t, err)
 	require.Len(t, records, 1, "what is shown is recorded, once")

@@ -16,8 +16,24 @@ import (
 // How much history the page shows. A DAG run has a decision and perhaps a training; retries may have left more.
 const (
 	historyRows   = 100
-	historySearch = 4 * historyRows
+	historySearch = 4 * historyRows // runs of one page of the search
+	historyPages  = 25              // pages that a filter is looked for in
 )
+
+// historyFilter says which DAG runs the page shows; what is empty lets all through.
+type historyFilter struct {
+	Text     string // part of the id or of the reason, in any case
+	Decision string
+	Promoted string // true or false
+}
+
+func (f historyFilter) active() bool { return f != historyFilter{} }
+
+func (f historyFilter) keeps(row historyRow) bool {
+	contains := func(s string) bool { return strings.Contains(strings.ToLower(s), strings.ToLower(f.Text)) }
+	return (contains(row.DAGRunID) || contains(row.Reason)) &&
+		(f.Decision == "" || f.Decision == row.Decision) && (f.Promoted == "" || f.Promoted == row.Promoted)
+}
 
 // tracking is what the history reads.
 type tracking interface {
@@ -40,8 +56,9 @@ type historyRow struct {
 	started      int64
 }
 
-// history returns the newest DAG runs, newest first, and whether there are more. Codes: Unavailable when tracking is away.
-func history(ctx context.Context, from tracking, model string) (rows []historyRow, more bool, err error) {
+// history returns the newest DAG runs that the filter keeps, newest first, and whether there are more to look at. Codes:
+// Unavailable when tracking is away.
+func history(ctx context.Context, from tracking, model string, filter historyFilter) (rows []historyRow, more bool, err error) {
 	e, err := from.ExperimentByName(ctx, realtor.Experiment)
 	if apperror.CodeOf(err) == apperror.NotFound && err != nil {
 		return nil, false, nil
@@ -49,18 +66,25 @@ func history(ctx context.Context, from tracking, model string) (rows []historyRo
 	if err != nil {
 		return nil, false, err
 	}
-	q := experiment.RunSearch{ExperimentIDs: []string{e.ID}}
-	q.MaxResults, q.OrderBy = historySearch, []string{"attributes.start_time DESC"}
-	page, err := from.SearchRuns(ctx, q)
-	if err != nil {
-		return nil, false, err
-	}
 	versions, err := versionsByRun(ctx, from, model)
 	if err != nil {
 		return nil, false, err
 	}
-	rows = join(page.Items, versions, model)
-	more = page.NextPageToken != "" || len(rows) > historyRows
+	q := experiment.RunSearch{ExperimentIDs: []string{e.ID}}
+	q.MaxResults, q.OrderBy = historySearch, []string{"attributes.start_time DESC"}
+	var runs []experiment.Run
+	for range historyPages {
+		page, err := from.SearchRuns(ctx, q)
+		if err != nil {
+			return nil, false, err
+		}
+		runs, q.PageToken = append(runs, page.Items...), page.NextPageToken
+		rows = slices.DeleteFunc(join(runs, versions, model), func(row historyRow) bool { return !filter.keeps(row) })
+		if len(rows) > historyRows || q.PageToken == "" {
+			break
+		}
+	}
+	more = q.PageToken != "" || len(rows) > historyRows
 	return rows[:min(len(rows), historyRows)], more, nil
 }
 

@@ -55,7 +55,7 @@ func TestHistoryJoinsDecisionsAndTrainings(t *testing.T) {
 		},
 		versions: []registry.Version{{Version: "1", RunID: "r2"}, {Version: "2", RunID: "r5"}},
 	}
-	rows, more, err := history(t.Context(), from, "RealtorPriceModel")
+	rows, more, err := history(t.Context(), from, "RealtorPriceModel", historyFilter{})
 	require.NoError(t, err)
 	require.False(t, more)
 	require.Len(t, rows, 3)
@@ -83,7 +83,7 @@ func TestHistoryIsBounded(t *testing.T) {
 		id := string(rune('0' + i))
 		from.runs = append(from.runs, run(id, realtor.DecisionRun, 1000-i, realtor.TagDAGRunID, id))
 	}
-	rows, more, err := history(t.Context(), from, "m")
+	rows, more, err := history(t.Context(), from, "m", historyFilter{})
 	require.NoError(t, err)
 	require.True(t, more)
 	require.Len(t, rows, historyRows)
@@ -91,10 +91,63 @@ func TestHistoryIsBounded(t *testing.T) {
 }
 
 func TestNoExperimentIsAnEmptyHistory(t *testing.T) {
-	rows, more, err := history(t.Context(), records{err: apperror.New(apperror.NotFound, "none")}, "m")
+	rows, more, err := history(t.Context(), records{err: apperror.New(apperror.NotFound, "none")}, "m", historyFilter{})
 	require.NoError(t, err)
 	require.False(t, more)
 	require.Empty(t, rows)
-	_, _, err = history(t.Context(), records{err: apperror.New(apperror.Unavailable, "away")}, "m")
+	_, _, err = history(t.Context(), records{err: apperror.New(apperror.Unavailable, "away")}, "m", historyFilter{})
 	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
+}
+
+func TestHistoryIsFilteredBeyondTheFirstPage(t *testing.T) {
+	from := paged{
+		{
+			run("r5", realtor.DecisionRun, 50, realtor.TagDAGRunID, "manual__b", realtor.TagDecision, "end_no_train", realtor.TagReason, "Nulos en: ['bath'] (bath: 3)"),
+			run("r4", "train__a", 40, realtor.TagDAGRunID, "manual__a", realtor.TagPromoted, "true"),
+		},
+		{
+			run("r3", realtor.DecisionRun, 30, realtor.TagDAGRunID, "manual__a", realtor.TagDecision, "split_data", realtor.TagReason, "15000 nuevos > 10000"),
+			run("r2", realtor.DecisionRun, 20, realtor.TagDAGRunID, "scheduled__z", realtor.TagDecision, "reset_data", realtor.TagReason, "fuente agotada"),
+		},
+	}
+	for _, c := range []struct {
+		filter historyFilter
+		want   []string
+	}{
+		{historyFilter{}, []string{"manual__b", "manual__a", "scheduled__z"}},
+		{historyFilter{Text: "NULOS"}, []string{"manual__b"}},
+		{historyFilter{Text: "scheduled"}, []string{"scheduled__z"}},
+		{historyFilter{Decision: "split_data"}, []string{"manual__a"}},
+		{historyFilter{Promoted: "true"}, []string{"manual__a"}},
+		{historyFilter{Promoted: "true", Decision: "reset_data"}, nil},
+	} {
+		rows, more, err := history(t.Context(), from, "m", c.filter)
+		require.NoError(t, err)
+		require.False(t, more)
+		var ids []string
+		for _, row := range rows {
+			ids = append(ids, row.DAGRunID)
+		}
+		require.Equal(t, c.want, ids, "%+v", c.filter)
+	}
+}
+
+// paged is a tracking server whose search has several pages.
+type paged [][]experiment.Run
+
+func (p paged) ExperimentByName(context.Context, string) (*experiment.Experiment, error) {
+	return &experiment.Experiment{ID: "1"}, nil
+}
+
+func (p paged) SearchRuns(_ context.Context, q experiment.RunSearch) (experiment.Page[experiment.Run], error) {
+	i := len(q.PageToken) // the token of page n has n letters
+	page := experiment.Page[experiment.Run]{Items: p[i]}
+	if i+1 < len(p) {
+		page.NextPageToken = q.PageToken + "x"
+	}
+	return page, nil
+}
+
+func (p paged) SearchVersions(context.Context, experiment.Search) (experiment.Page[registry.Version], error) {
+	return experiment.Page[registry.Version]{}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"tasador/pkg/config"
 	"tasador/pkg/httpserver"
 	"tasador/pkg/property"
+	"tasador/pkg/realtor"
 	"tasador/web"
 )
 
@@ -49,6 +50,9 @@ type appraisePage struct {
 	HistoryMore    bool
 	HistoryShown   int
 	HistoryProblem string
+	Filter         historyFilter
+	Filtered       bool
+	Decisions      []string // to choose from
 }
 
 // showForm is GET /: the form with an example in it.
@@ -146,7 +150,10 @@ func (r *role) appraisePage(c echo.Context, status int, p appraisePage) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), pageTimeout) // of its calls together
 	defer cancel()
-	rows, more, err := history(ctx, r.tracking, r.cfg.Serving.Model)
+	query := c.QueryParams()
+	p.Filter = historyFilter{Text: strings.TrimSpace(query.Get("q")), Decision: query.Get("decision"), Promoted: query.Get("promoted")}
+	p.Filtered, p.Decisions = p.Filter.active(), []string{realtor.DecisionTrain, realtor.DecisionNoTrain, realtor.DecisionReset}
+	rows, more, err := history(ctx, r.tracking, r.cfg.Serving.Model, p.Filter)
 	if err != nil {
 		p.HistoryProblem = apperror.MessageOf(err)
 	}
