@@ -1,10 +1,7 @@
 package pipeline
 
 import (
-	"errors"
-	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -31,17 +28,6 @@ func newPages(r *role, cfg *config.Config) (*pages, error) {
 	return &pages{role: r, site: site, cfg: cfg, feeds: newFeeds()}, nil
 }
 
-// servesPage marks a request whose errors are pages.
-const servesPage = "page"
-
-// shown makes handler one of a page.
-func shown(handler echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		c.Set(servesPage, true)
-		return handler(c)
-	}
-}
-
 // sentence is a text of ours, a key of the translations, with what it names.
 type sentence struct {
 	Format string
@@ -63,7 +49,7 @@ type errorPage struct {
 
 // writeError answers pages with a page, and a browser that asks for an address of nothing; all others in Airflow's shape.
 func (p *pages) writeError(c echo.Context, err error) error {
-	if c.Get(servesPage) == nil && !lostBrowser(c, err) {
+	if !httpserver.WantsErrorPage(c, err, "/api/") {
 		return writeError(c, err)
 	}
 	body, title := errorPage{Detail: apperror.MessageOf(err)}, "This did not work"
@@ -71,14 +57,6 @@ func (p *pages) writeError(c echo.Context, err error) error {
 		body.Missing, title = &sentence{"There is no page at %s.", []any{c.Request().URL.RequestURI()}}, "Not found"
 	}
 	return p.write(c, httpserver.StatusOf(err), "error", web.Page{Title: title, Body: body})
-}
-
-// lostBrowser reports whether a browser asks for an address that is no call and no page. Browsers name HTML first.
-func lostBrowser(c echo.Context, err error) bool {
-	var he *echo.HTTPError
-	r := c.Request()
-	return errors.As(err, &he) && he.Code == http.StatusNotFound && r.Method == http.MethodGet &&
-		strings.HasPrefix(r.Header.Get(echo.HeaderAccept), echo.MIMETextHTML) && !strings.HasPrefix(r.URL.Path, "/api/")
 }
 
 // The addresses of the pages.

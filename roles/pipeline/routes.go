@@ -46,14 +46,14 @@ func (p *pages) routes() []httpserver.Route {
 		task = run + "/tasks/:task_id"
 	)
 	return []httpserver.Route{
-		{Method: http.MethodGet, Path: "/", Right: httpserver.Read, Handler: shown(p.dags)},
-		{Method: http.MethodGet, Path: one, Right: httpserver.Read, Handler: shown(p.dag)},
-		{Method: http.MethodPost, Path: one, Right: httpserver.Write, Handler: shown(p.trigger)},
-		{Method: http.MethodPost, Path: one + "/pause", Right: httpserver.Write, Handler: shown(p.pause)},
+		{Method: http.MethodGet, Path: "/", Right: httpserver.Read, Handler: httpserver.Page(p.dags)},
+		{Method: http.MethodGet, Path: one, Right: httpserver.Read, Handler: httpserver.Page(p.dag)},
+		{Method: http.MethodPost, Path: one, Right: httpserver.Write, Handler: httpserver.Page(p.trigger)},
+		{Method: http.MethodPost, Path: one + "/pause", Right: httpserver.Write, Handler: httpserver.Page(p.pause)},
 		{Method: http.MethodGet, Path: one + "/events", Right: httpserver.Read, Handler: p.events},
-		{Method: http.MethodGet, Path: run, Right: httpserver.Read, Handler: shown(p.showRun)},
-		{Method: http.MethodPost, Path: run, Right: httpserver.Write, Handler: shown(p.clearTasks)},
-		{Method: http.MethodGet, Path: task, Right: httpserver.Read, Handler: shown(p.showTask)},
+		{Method: http.MethodGet, Path: run, Right: httpserver.Read, Handler: httpserver.Page(p.showRun)},
+		{Method: http.MethodPost, Path: run, Right: httpserver.Write, Handler: httpserver.Page(p.clearTasks)},
+		{Method: http.MethodGet, Path: task, Right: httpserver.Read, Handler: httpserver.Page(p.showTask)},
 		{Method: http.MethodGet, Path: "/static/*", Right: httpserver.Public, Handler: echo.WrapHandler(p.site.Static())},
 	}
 }

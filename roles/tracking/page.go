@@ -53,17 +53,6 @@ func found(err error, format, id string) error {
 	return err
 }
 
-// servesPage marks a request whose errors are pages.
-const servesPage = "page"
-
-// page makes show the handler of a page.
-func page(show echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		c.Set(servesPage, true)
-		return show(c)
-	}
-}
-
 // errorPage is the content of the page that says what went wrong.
 type errorPage struct {
 	Missing *sentence
@@ -72,7 +61,7 @@ type errorPage struct {
 
 // writeError answers pages with a page, and a browser that asks for an address of nothing; all others in MLflow's shape.
 func (p *pages) writeError(c echo.Context, err error) error {
-	if c.Get(servesPage) == nil && !lostBrowser(c, err) {
+	if !httpserver.WantsErrorPage(c, err, "/api/", "/ajax-api/") {
 		return writeError(c, err)
 	}
 	body := errorPage{Detail: apperror.MessageOf(err)}
@@ -85,15 +74,6 @@ func (p *pages) writeError(c echo.Context, err error) error {
 		body.Missing, title = &sentence{"There is no page at %s.", []any{c.Request().URL.Path}}, "Not found"
 	}
 	return p.write(c, httpserver.StatusOf(err), "error", web.Page{Title: title, Body: body})
-}
-
-// lostBrowser reports whether a browser asks for an address that is no call and no page. Browsers name HTML first.
-func lostBrowser(c echo.Context, err error) bool {
-	var he *echo.HTTPError
-	r := c.Request()
-	return errors.As(err, &he) && he.Code == http.StatusNotFound && r.Method == http.MethodGet &&
-		strings.HasPrefix(r.Header.Get(echo.HeaderAccept), echo.MIMETextHTML) &&
-		!strings.HasPrefix(r.URL.Path, "/api/") && !strings.HasPrefix(r.URL.Path, "/ajax-api/")
 }
 
 // write completes a page with the header and sends it; name is that of the template after tracking_.

@@ -134,13 +134,13 @@ func proxyRoutes(prefix string, a *api) []httpserver.Route {
 func (p *pages) routes() []httpserver.Route {
 	const read = httpserver.Read
 	return []httpserver.Route{
-		{Method: get, Path: "/", Right: read, Handler: page(p.experiments)},
-		{Method: get, Path: "/experiments/:id", Right: read, Handler: page(p.runs)},
-		{Method: get, Path: "/runs/:id", Right: read, Handler: page(p.run)},
-		{Method: get, Path: "/runs/:id/artifacts", Right: read, Handler: page(p.runFiles)},
-		{Method: get, Path: "/logged-models/:id", Right: read, Handler: page(p.loggedModel)},
-		{Method: get, Path: "/models", Right: read, Handler: page(p.registered)},
-		{Method: get, Path: "/models/:name", Right: read, Handler: page(p.model)},
+		{Method: get, Path: "/", Right: read, Handler: httpserver.Page(p.experiments)},
+		{Method: get, Path: "/experiments/:id", Right: read, Handler: httpserver.Page(p.runs)},
+		{Method: get, Path: "/runs/:id", Right: read, Handler: httpserver.Page(p.run)},
+		{Method: get, Path: "/runs/:id/artifacts", Right: read, Handler: httpserver.Page(p.runFiles)},
+		{Method: get, Path: "/logged-models/:id", Right: read, Handler: httpserver.Page(p.loggedModel)},
+		{Method: get, Path: "/models", Right: read, Handler: httpserver.Page(p.registered)},
+		{Method: get, Path: "/models/:name", Right: read, Handler: httpserver.Page(p.model)},
 		{Method: get, Path: "/static/*", Right: httpserver.Public, Handler: echo.WrapHandler(p.site.Static())},
 	}
 }
