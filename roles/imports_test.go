@@ -33,6 +33,8 @@ var layers = [][]string{
 var doors = map[string][]string{
 	"gorm.io/":                         {"pkg/sqlstore"},
 	"modernc.org/sqlite":               {"pkg/sqlstore"},
+	"github.com/go-sql-driver/mysql":   {"pkg/sqlstore", "pkg/testkit"},
+	"github.com/jackc/pgx":             {"pkg/sqlstore", "pkg/testkit"},
 	"github.com/pressly/goose":         {"pkg/sqlstore"},
 	"github.com/aws/":                  {"pkg/artifact/s3store"},
 	"github.com/sajari/":               {"pkg/ridge"},

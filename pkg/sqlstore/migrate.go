@@ -2,9 +2,11 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
+	"slices"
+	"strings"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
@@ -15,20 +17,50 @@ import (
 )
 
 // Migrate brings the schema of a store (a folder of tasador/migrations) up to date. Each store counts its versions in a table of its own,
-// because stores may share a database. Codes: FailedPrecondition if the schema is newer than this binary knows.
+// because stores may share a database; processes that start together take turns. Codes: Invalid if the store cannot be kept in such a
+// database, FailedPrecondition if the schema is newer than this binary knows.
 func Migrate(ctx context.Context, db *gorm.DB, store string) error {
-	files, err := migrations.Of(store, db.Name())
+	return withProvider(ctx, db, store, func(p *goose.Provider) error {
+		have, known, err := p.GetVersions(ctx)
+		if err != nil {
+			return apperror.Wrap(apperror.Unavailable, err, "cannot read the schema version of the %s database", store)
+		}
+		if have > known {
+			return apperror.New(apperror.FailedPrecondition,
+				"the %s database has schema version %d, but this tasador knows only %d; run the newer tasador that made it", store, have, known)
+		}
+		if _, err := p.Up(ctx); err != nil {
+			return explain(db, apperror.Wrap(apperror.Unavailable, err, "cannot bring the schema of the %s database up to date", store))
+		}
+		return nil
+	})
+}
+
+// MigrateDown takes the schema of a store back to a version, 0 for none at all; what the later versions added is lost.
+func MigrateDown(ctx context.Context, db *gorm.DB, store string, version int64) error {
+	return withProvider(ctx, db, store, func(p *goose.Provider) error {
+		if _, err := p.DownTo(ctx, version); err != nil {
+			return explain(db, apperror.Wrap(apperror.Unavailable, err, "cannot take the schema of the %s database back to version %d", store, version))
+		}
+		return nil
+	})
+}
+
+// withProvider runs fn with the migrations of a store while no other process migrates it.
+func withProvider(ctx context.Context, db *gorm.DB, store string, fn func(*goose.Provider) error) (err error) {
+	engine := EngineOf(db)
+	if kept := migrations.Dialects(store); !slices.Contains(kept, string(engine)) {
+		return apperror.New(apperror.Invalid, "the %s database cannot be kept in %s; use one of %s", store, engine, strings.Join(kept, ", "))
+	}
+	files, err := migrations.Of(store, string(engine))
 	if err != nil {
 		return fmt.Errorf("migrations of %s: %w", store, err)
-	}
-	if _, err := fs.Stat(files, "."); err != nil {
-		return fmt.Errorf("there are no migrations of %s for %s", store, db.Name())
 	}
 	pool, err := Pool(db)
 	if err != nil {
 		return err
 	}
-	versions, err := database.NewStore(database.DialectSQLite3, "schema_versions_"+store)
+	versions, err := database.NewStore(gooseDialect(engine), "schema_versions_"+store)
 	if err != nil {
 		return fmt.Errorf("version table of %s: %w", store, err)
 	}
@@ -36,30 +68,48 @@ func Migrate(ctx context.Context, db *gorm.DB, store string) error {
 	if err != nil {
 		return fmt.Errorf("migrations of %s: %w", store, err)
 	}
-	have, known, err := provider.GetVersions(ctx)
+	unlock, err := lockMigrations(ctx, pool, engine, store)
 	if err != nil {
-		return apperror.Wrap(apperror.Unavailable, err, "cannot read the schema version of the %s database", store)
+		return explain(db, apperror.Wrap(apperror.Unavailable, err, "cannot lock the schema of the %s database", store))
 	}
-	if have > known {
-		return apperror.New(apperror.FailedPrecondition,
-			"the %s database has schema version %d, but this tasador knows only %d; run the newer tasador that made it", store, have, known)
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return apperror.Wrap(apperror.Unavailable, err, "cannot bring the schema of the %s database up to date", store)
-	}
-	return nil
+	defer func() { err = errors.Join(err, unlock()) }()
+	return fn(provider)
 }
 
-// Translate gives database errors a code: a duplicate key is AlreadyExists, a missing row NotFound; others keep theirs. Messages
-// name the thing as what.
-func Translate(err error, what string) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, gorm.ErrDuplicatedKey):
-		return apperror.Wrap(apperror.AlreadyExists, err, "%s already exists", what)
-	case errors.Is(err, gorm.ErrRecordNotFound):
-		return apperror.Wrap(apperror.NotFound, err, "%s does not exist", what)
+func gooseDialect(e Engine) database.Dialect {
+	switch e {
+	case MySQL:
+		return database.DialectMySQL
+	case Postgres:
+		return database.DialectPostgres
+	default:
+		return database.DialectSQLite3
 	}
-	return fmt.Errorf("%s: %w", what, err)
+}
+
+// lockMigrations waits for other processes that migrate the store. An SQLite file needs none: one process has its data folder.
+func lockMigrations(ctx context.Context, pool *sql.DB, e Engine, store string) (unlock func() error, err error) {
+	name := "tasador_migrate_" + store
+	var lock, release string
+	switch e {
+	case MySQL:
+		lock, release = "SELECT GET_LOCK(concat(database(), '.', ?), 60)", "SELECT RELEASE_LOCK(concat(database(), '.', ?))"
+	case Postgres:
+		// A session lock of the database at hand.
+		lock, release = "SELECT 1 FROM pg_advisory_lock(hashtext($1))", "SELECT pg_advisory_unlock(hashtext($1))::int"
+	default:
+		return func() error { return nil }, nil
+	}
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var got sql.NullInt64
+	if err := conn.QueryRowContext(ctx, lock, name).Scan(&got); err != nil || got.Int64 != 1 {
+		return nil, errors.Join(err, errors.New("another process migrates it for over a minute"), conn.Close())
+	}
+	return func() error {
+		_, err := conn.ExecContext(context.WithoutCancel(ctx), release, name)
+		return errors.Join(err, conn.Close())
+	}, nil
 }

@@ -7,83 +7,90 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
-	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
 
 	"tasador/pkg/apperror"
 )
 
-// maxConns bounds the connections of one SQLite file: readers run beside each other and beside the one writer (WAL).
-const maxConns = 8
+// Engine is a kind of database. The values are gorm's names of the dialects, and those of the folders of migrations.
+type Engine string
 
-// busyTimeout is how long a statement waits for the writer before it; longer than any transaction of ours but a bulk load.
-const busyTimeout = 60 * time.Second
+// The engines. MySQL is also MariaDB.
+const (
+	SQLite   Engine = "sqlite"
+	MySQL    Engine = "mysql"
+	Postgres Engine = "postgres"
+)
 
-// Open opens the database that url names: sqlite:PATH. The folder of an SQLite file is made if it is missing.
-// Codes: Invalid for a scheme that is unknown or not built yet, Unavailable when the database does not answer.
+// EngineOf returns the engine behind db.
+func EngineOf(db *gorm.DB) Engine { return Engine(db.Name()) }
+
+// Open opens the database that url names: sqlite:PATH, mysql://user:password@host:port/name or postgres://user:password@host:port/name.
+// The folder of an SQLite file is made if it is missing. Codes: Invalid for a URL that is not understood, Unavailable when the database does
+// not answer.
 func Open(ctx context.Context, rawURL string, log *slog.Logger) (*gorm.DB, error) {
-	scheme, path, found := strings.Cut(rawURL, ":")
-	switch {
-	case !found || path == "":
-		return nil, apperror.New(apperror.Invalid, "database URL %q is not understood; write it as sqlite:PATH", Redact(rawURL))
-	case scheme == "mysql" || scheme == "postgres" || scheme == "postgresql" || strings.HasPrefix(scheme, "mysql+"):
-		return nil, apperror.New(apperror.Invalid, "database URL %q: %s is not supported yet; use sqlite:PATH", Redact(rawURL), scheme)
-	case scheme != "sqlite":
-		return nil, apperror.New(apperror.Invalid, "database URL %q has the unknown scheme %s; use sqlite:PATH", Redact(rawURL), scheme)
-	}
-	path = strings.TrimPrefix(path, "//")
-	if path == ":memory:" {
-		return nil, apperror.New(apperror.Invalid, "database URL %q keeps nothing; write it as sqlite:PATH", rawURL)
-	}
-	return openSQLite(ctx, path, log)
-}
-
-// Redact hides the password in a database URL, for messages and logs.
-func Redact(rawURL string) string {
-	u, err := url.Parse(rawURL)
+	engine, err := parseEngine(rawURL)
 	if err != nil {
-		scheme, _, _ := strings.Cut(rawURL, ":")
-		return scheme + ":…"
+		return nil, err
 	}
-	return u.Redacted()
+	var dialector gorm.Dialector
+	var conns int
+	switch engine {
+	case MySQL:
+		dialector, err = mysqlDialector(rawURL)
+		conns = serverConns
+	case Postgres:
+		dialector, err = postgresDialector(rawURL)
+		conns = serverConns
+	default:
+		dialector, err = sqliteDialector(rawURL)
+		conns = fileConns
+	}
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, dialector, conns, log)
 }
 
-func openSQLite(ctx context.Context, path string, log *slog.Logger) (*gorm.DB, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return nil, apperror.Wrap(apperror.Unavailable, err, "cannot make the folder of the database %s; check that its parent is writable", path)
-	}
-	pragmas := url.Values{"_pragma": {
-		"journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)",
-		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
-	}}
-	// Transactions take the write lock when they begin: a reader that turns writer half-way fails at once instead of waiting.
-	pragmas.Set("_txlock", "immediate")
-	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + pragmas.Encode()
-	db, err := gorm.Open(&dialector{sqlite.New(sqlite.Config{DriverName: "sqlite", DSN: dsn}).(*sqlite.Dialector), path}, &gorm.Config{
+// idleLimit is how long a connection may be idle; servers and what is between close those that are idle for long.
+const idleLimit = 3 * time.Minute
+
+func open(ctx context.Context, dialector gorm.Dialector, conns int, log *slog.Logger) (*gorm.DB, error) {
+	db, err := gorm.Open(dialector, &gorm.Config{
 		TranslateError:         true,
 		SkipDefaultTransaction: true,
+		DisableAutomaticPing:   true, // below, with ctx
 		Logger:                 newLogger(log),
 		NowFunc:                func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) },
 	})
 	if err != nil {
-		return nil, apperror.Wrap(apperror.Unavailable, err, "cannot open the database %s; check that the file is a writable SQLite database", path)
+		return nil, openError(dialector, err)
 	}
-	pool, err := db.DB()
+	pool, err := Pool(db)
 	if err != nil {
-		return nil, fmt.Errorf("database handle: %w", err)
+		return nil, err
 	}
-	pool.SetMaxOpenConns(maxConns)
-	pool.SetMaxIdleConns(maxConns)
+	pool.SetMaxOpenConns(conns)
+	pool.SetMaxIdleConns(conns)
+	if EngineOf(db) != SQLite {
+		pool.SetConnMaxIdleTime(idleLimit)
+	}
 	if err := pool.PingContext(ctx); err != nil {
-		return nil, apperror.Wrap(apperror.Unavailable, err, "the database %s does not answer", path)
+		_ = pool.Close() // it never answered
+		return nil, openError(dialector, err)
 	}
 	return db, nil
+}
+
+// openError says in a sentence why a database cannot be opened.
+func openError(dialector gorm.Dialector, err error) error {
+	e, _ := dialector.(explainer)
+	if explained := e.explain(err); apperror.CodeOf(explained) != apperror.Internal {
+		return explained
+	}
+	return apperror.Wrap(apperror.Unavailable, err, "cannot open the database %s; %s", e.database(), e.openHint(err))
 }
 
 // Pool returns the database/sql handle beneath db, for streams and bulk loads.
@@ -104,12 +111,33 @@ func Close(db *gorm.DB) error {
 	return pool.Close()
 }
 
-// InTx runs fn in one transaction, committed if fn returns nil. It is the only caller of Transaction. Codes: those of fn, Unavailable
-// if the database cannot be written.
+// InTx runs fn in one transaction, committed if fn returns nil. Codes: those of fn, Unavailable if the database cannot be reached or written.
 func InTx(ctx context.Context, db *gorm.DB, fn func(tx *gorm.DB) error) error {
-	err := db.WithContext(ctx).Transaction(fn)
-	if d, ok := db.Dialector.(*dialector); ok {
-		return d.unwritable(err) // fn may have used the driver itself
+	return explain(db, db.WithContext(ctx).Transaction(fn, txOptions(db)))
+}
+
+// Tx is a transaction whose connection is at hand, for what only the driver can do.
+type Tx struct {
+	*gorm.DB
+	Conn *sql.Conn // do not end the transaction through it
+}
+
+// InConnTx is InTx with the connection.
+func InConnTx(ctx context.Context, db *gorm.DB, fn func(tx Tx) error) error {
+	err := db.WithContext(ctx).Connection(func(pinned *gorm.DB) error {
+		conn, ok := pinned.Statement.ConnPool.(*sql.Conn)
+		if !ok {
+			return fmt.Errorf("the connection is a %T", pinned.Statement.ConnPool)
+		}
+		return pinned.Transaction(func(tx *gorm.DB) error { return fn(Tx{tx, conn}) }, txOptions(db))
+	})
+	return explain(db, err)
+}
+
+// txOptions ask MySQL for what the others do anyway: there, a row that is locked before it exists would otherwise lock its neighbours too.
+func txOptions(db *gorm.DB) *sql.TxOptions {
+	if EngineOf(db) == MySQL {
+		return &sql.TxOptions{Isolation: sql.LevelReadCommitted}
 	}
-	return err
+	return nil
 }

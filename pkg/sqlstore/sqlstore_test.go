@@ -4,12 +4,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/sqlstore"
+	"tasador/pkg/testkit"
 )
 
 func open(t *testing.T, url string) error {
@@ -43,8 +45,10 @@ func TestWrongDatabasesAreNamed(t *testing.T) {
 		"sqlite:":                         {apperror.Invalid, "write it as sqlite:PATH"},
 		"sqlite::memory:":                 {apperror.Invalid, "keeps nothing"},
 		"oracle:x":                        {apperror.Invalid, "unknown scheme oracle"},
-		"mysql://user:hunter2@host/db":    {apperror.Invalid, "mysql is not supported yet"},
-		"postgres://user:hunter2@h/db":    {apperror.Invalid, "postgres is not supported yet"},
+		"mysql://user:hunter2@host":       {apperror.Invalid, "must name a host and a database"},
+		"postgres:///db":                  {apperror.Invalid, "must name a host and a database"},
+		"postgres://u:hunter2@h/a/b":      {apperror.Invalid, "must name a host and a database"},
+		"mysql://u:hunter2@h/db?tls=what": {apperror.Invalid, "tls"},
 		"sqlite:" + garbage:               {apperror.Unavailable, garbage},
 		"sqlite:" + filepath.Dir(garbage): {apperror.Unavailable, filepath.Dir(garbage)},
 	} {
@@ -53,6 +57,38 @@ func TestWrongDatabasesAreNamed(t *testing.T) {
 		require.ErrorContains(t, err, want.says)
 		require.NotContains(t, err.Error(), "hunter2")
 	}
+}
+
+func TestAServersDatabaseIsOpened(t *testing.T) {
+	for _, url := range []string{testkit.Postgres(t).NewDatabase(t), testkit.MariaDB(t).NewDatabase(t)} {
+		require.NoError(t, open(t, url))
+		require.NoError(t, open(t, strings.NewReplacer("postgres:", "postgresql+psycopg2:", "mysql:", "mysql+pymysql:").Replace(url)+"?"))
+	}
+}
+
+func TestAServerThatCannotBeUsedIsNamed(t *testing.T) {
+	nobody := testkit.FreeAddress(t)
+	for url, says := range map[string]string{
+		"postgres://u:hunter2@" + nobody + "/db":                    "postgres://u@" + nobody + "/db does not answer",
+		"mysql://u:hunter2@" + nobody + "/db":                       "mysql://u@" + nobody + "/db does not answer",
+		withDatabase(testkit.Postgres(t).NewDatabase(t), "nowhere"): "create it first",
+		withDatabase(testkit.MariaDB(t).NewDatabase(t), "nowhere"):  "create it first",
+		withUser(testkit.MariaDB(t).NewDatabase(t), "u:hunter2"):    "refuses the user",
+		withUser(testkit.Postgres(t).NewDatabase(t), "u:hunter2"):   "refuses the user",
+	} {
+		err := open(t, url)
+		require.Equal(t, apperror.Unavailable, apperror.CodeOf(err), "%s: %v", url, err)
+		require.Contains(t, apperror.MessageOf(err), says)
+		require.NotContains(t, err.Error(), "hunter2")
+	}
+}
+
+func withDatabase(url, name string) string { return url[:strings.LastIndex(url, "/")+1] + name }
+
+func withUser(url, user string) string {
+	scheme, rest, _ := strings.Cut(url, "://")
+	_, rest, _ = strings.Cut(rest, "@")
+	return scheme + "://" + user + "@" + rest
 }
 
 func TestALockKeepsOthersAwayUntilItIsReleased(t *testing.T) {

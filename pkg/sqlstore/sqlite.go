@@ -1,0 +1,93 @@
+package sqlstore
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	driver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"tasador/pkg/apperror"
+)
+
+// fileConns bounds the connections of one SQLite file: readers run beside each other and beside the one writer (WAL).
+const fileConns = 8
+
+// busyTimeout is how long a statement waits for the writer before it; longer than any transaction of ours but a bulk load.
+const busyTimeout = 60 * time.Second
+
+// sqliteFile is gorm's SQLite dialect on the pure Go driver, whose errors gorm's own translation does not know.
+type sqliteFile struct {
+	*sqlite.Dialector
+	path string
+}
+
+func sqliteDialector(rawURL string) (gorm.Dialector, error) {
+	_, path, _ := strings.Cut(rawURL, ":")
+	path = strings.TrimPrefix(path, "//")
+	switch path {
+	case "":
+		return nil, apperror.New(apperror.Invalid, "database URL %q names no file; write it as sqlite:PATH", rawURL)
+	case ":memory:":
+		return nil, apperror.New(apperror.Invalid, "database URL %q keeps nothing; write it as sqlite:PATH", rawURL)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return nil, apperror.Wrap(apperror.Unavailable, err, "cannot make the folder of the database %s; check that its parent is writable", path)
+	}
+	pragmas := url.Values{"_pragma": {
+		"journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)",
+		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
+	}}
+	// Transactions take the write lock when they begin: a reader that turns writer half-way fails at once instead of waiting.
+	pragmas.Set("_txlock", "immediate")
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + pragmas.Encode()
+	d, ok := sqlite.New(sqlite.Config{DriverName: "sqlite", DSN: dsn}).(*sqlite.Dialector)
+	if !ok {
+		return nil, errors.New("gorm's SQLite dialect has another type")
+	}
+	return &sqliteFile{d, path}, nil
+}
+
+// Translate turns constraint violations into gorm's errors, and gives one of a database that cannot be written its sentence.
+func (d *sqliteFile) Translate(err error) error {
+	var e *driver.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+		return gorm.ErrDuplicatedKey
+	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+		return gorm.ErrForeignKeyViolated
+	}
+	return d.explain(err)
+}
+
+func (d *sqliteFile) explain(err error) error {
+	var e *driver.Error
+	if !errors.As(err, &e) || apperror.CodeOf(err) != apperror.Internal {
+		return err
+	}
+	switch e.Code() & 0xff { // without the details
+	case sqlite3.SQLITE_FULL:
+		return apperror.Wrap(apperror.Unavailable, err, diskFull, d.path)
+	case sqlite3.SQLITE_READONLY:
+		return apperror.Wrap(apperror.Unavailable, err, "the database %s is read-only; make the file and its folder writable, then try again", d.path)
+	case sqlite3.SQLITE_IOERR:
+		return apperror.Wrap(apperror.Unavailable, err, "the database %s cannot be read or written (%s); check its disk, then try again", d.path, e.Error())
+	}
+	return err
+}
+
+func (d *sqliteFile) database() string { return d.path }
+
+func (d *sqliteFile) openHint(error) string {
+	return "check that the file is a writable SQLite database"
+}

@@ -1,0 +1,61 @@
+package sqlstore
+
+import (
+	"net/url"
+	"strings"
+
+	"tasador/pkg/apperror"
+)
+
+// forms says how a database URL is written.
+const forms = "write it as sqlite:PATH, mysql://user:password@host:port/name or postgres://user:password@host:port/name"
+
+// parseEngine returns the engine of a database URL. SQLAlchemy's schemes with a driver, such as mysql+pymysql, count too.
+func parseEngine(rawURL string) (Engine, error) {
+	scheme, rest, found := strings.Cut(rawURL, ":")
+	if !found || rest == "" {
+		return "", apperror.New(apperror.Invalid, "database URL %q is not understood; %s", Redact(rawURL), forms)
+	}
+	engine, _, _ := strings.Cut(scheme, "+")
+	switch engine {
+	case "sqlite":
+		return SQLite, nil
+	case "mysql", "mariadb":
+		return MySQL, nil
+	case "postgres", "postgresql":
+		return Postgres, nil
+	}
+	return "", apperror.New(apperror.Invalid, "database URL %q has the unknown scheme %s; %s", Redact(rawURL), scheme, forms)
+}
+
+// serverURL reads the URL of a database on a server; port is the one that holds if it names none.
+func serverURL(rawURL, port string) (*url.URL, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Hostname() == "" || strings.Trim(u.Path, "/") == "" || strings.Contains(strings.Trim(u.Path, "/"), "/") {
+		return nil, apperror.New(apperror.Invalid, "database URL %q must name a host and a database; %s, with special characters in the password as %%XX",
+			Redact(rawURL), forms)
+	}
+	if u.Port() == "" {
+		u.Host += ":" + port
+	}
+	return u, nil
+}
+
+// Redact hides the password in a database URL, for messages and logs.
+func Redact(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		scheme, _, _ := strings.Cut(rawURL, ":")
+		return scheme + ":…"
+	}
+	return u.Redacted()
+}
+
+// label is how messages call a database on a server: without password and parameters.
+func label(u *url.URL) string {
+	short := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	if name := u.User.Username(); name != "" {
+		short.User = url.User(name)
+	}
+	return short.String()
+}
