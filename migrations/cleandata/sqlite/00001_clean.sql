@@ -27,5 +27,5 @@ CREATE TABLE IF NOT EXISTS table_sets (
 
 -- +goose Down
 DROP TABLE clean_columns;
-DROP TABLE task_fences;
-DROP TABLE table_sets;
+DROP TABLE IF EXISTS task_fences;
+DROP TABLE IF EXISTS table_sets;

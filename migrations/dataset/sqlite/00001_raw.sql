@@ -52,5 +52,5 @@ CREATE TABLE IF NOT EXISTS table_sets (
 -- +goose Down
 DROP TABLE realtor_raw;
 DROP TABLE raw_batches;
-DROP TABLE task_fences;
-DROP TABLE table_sets;
+DROP TABLE IF EXISTS task_fences;
+DROP TABLE IF EXISTS table_sets;

@@ -87,7 +87,7 @@ func (s *Store) Batch(ctx context.Context, dagRunID string) (*Batch, error) {
 // Codes: FailedPrecondition (the claim is lost), or those of read.
 func (s *Store) StoreBatch(ctx context.Context, c Claim, b Batch, read func(insert func(property.Listing) error) error) (*Batch, error) {
 	stored := &b
-	err := s.raw.write(ctx, c, func(tx *gorm.DB) error {
+	err := s.raw.write(ctx, c, func(tx sqlstore.Tx) error {
 		var there batchRow
 		err := tx.Take(&there, "dag_run_id = ?", b.DAGRunID).Error
 		switch {
@@ -109,16 +109,27 @@ func (s *Store) StoreBatch(ctx context.Context, c Claim, b Batch, read func(inse
 	return stored, nil
 }
 
-func (s *Store) insertRows(ctx context.Context, tx *gorm.DB, b batchRow, read func(insert func(property.Listing) error) error) error {
-	columns := append(property.Columns(), "fetched_at", "batch_number", "dag_run_id")
-	rows := newBulk(ctx, tx.Statement.ConnPool, s.raw.dialect, "realtor_raw", columns)
-	defer rows.close()
+// insertRows loads the rows in the transaction of their batch.
+func (s *Store) insertRows(ctx context.Context, tx sqlstore.Tx, b batchRow, read func(insert func(property.Listing) error) error) error {
+	rows := startLoader(func() chunk { return s.raw.engine.newChunk("realtor_raw", rawColumns()) }, func(c chunk) error {
+		err := c.insert(ctx, tx)
+		killpoint.At(killpoint.LoadRaw)
+		return err
+	})
 	count := 0
+	fetchedAt, dagRunID := property.NewText(b.FetchedAt), property.NewText(b.DAGRunID)
 	err := read(func(l property.Listing) error {
 		count++
-		killpoint.At(killpoint.LoadRaw)
-		return rows.added(append(appendListing(rows.next(), &l), b.FetchedAt, b.BatchNumber, b.DAGRunID))
+		row := rows.row()
+		addListing(row, &l)
+		row.text(fetchedAt)
+		row.integer(int64(b.BatchNumber))
+		row.text(dagRunID)
+		return rows.endRow()
 	})
+	if finished := rows.finish(); err == nil {
+		err = finished
+	}
 	if err != nil {
 		return err
 	}
@@ -126,5 +137,5 @@ func (s *Store) insertRows(ctx context.Context, tx *gorm.DB, b batchRow, read fu
 		return apperror.New(apperror.FailedPrecondition,
 			"the payload of DAG run %s changed while it was stored: it had %d rows and now has %d; run the task again", b.DAGRunID, b.RowCount, count)
 	}
-	return rows.flush()
+	return nil
 }

@@ -2,11 +2,8 @@ package datasetstore
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
-
-	"gorm.io/gorm"
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/dataset"
@@ -14,6 +11,7 @@ import (
 	"tasador/pkg/killpoint"
 	"tasador/pkg/property"
 	"tasador/pkg/realtor"
+	"tasador/pkg/sqlstore"
 )
 
 // cleanColumn is a row of clean_columns.
@@ -40,18 +38,18 @@ type cleaning struct {
 // many rows each has. An empty status counts as a missing one. Codes: FailedPrecondition (the claim is lost, or the splits are not
 // of this DAG run), Invalid (too many statuses).
 func (s *Store) Clean(ctx context.Context, c Claim, asOf time.Time, progress Progress) (map[dataset.SplitName]int, error) {
-	total, err := s.raw.made(ctx, splitSet, c.DAGRunID, realtor.TaskSplit)
+	splits, err := s.raw.made(ctx, splitSet, c.DAGRunID, realtor.TaskSplit)
 	if err != nil {
 		return nil, err
 	}
 	parts := make(map[dataset.SplitName]*cleaning)
 	for _, split := range dataset.Splits() {
-		if parts[split], err = s.newCleaning(ctx, split, asOf); err != nil {
+		if parts[split], err = newCleaning(split, splits.Statuses[string(split)], asOf); err != nil {
 			return nil, err
 		}
 	}
 	load, err := s.clean.beginLoad(ctx, c, cleanSet, func(split dataset.SplitName, table string) string {
-		return s.clean.dialect.createClean(table, parts[split].columns)
+		return s.clean.engine.createClean(table, parts[split].columns)
 	})
 	if err != nil {
 		return nil, err
@@ -59,18 +57,21 @@ func (s *Store) Clean(ctx context.Context, c Claim, asOf time.Time, progress Pro
 	rows := make(map[dataset.SplitName]int)
 	done := 0
 	for _, split := range dataset.Splits() {
-		n, err := s.cleanSplit(ctx, load, parts[split], func(n int) { progress(done+n, total) })
+		n, err := s.cleanSplit(ctx, load, parts[split], func(n int) { progress(done+n, splits.RowCount) })
 		if err != nil {
 			return nil, err
 		}
 		rows[split] = n
 		done += n
 	}
-	if err := s.stillSplit(ctx, c, total, done); err != nil {
+	if err := s.stillSplit(ctx, c, splits.RowCount, done); err != nil {
 		return nil, err
 	}
+	progress(splits.RowCount, splits.RowCount)
 	killpoint.At(killpoint.BeforeCleanSwap)
-	if err := load.swap(ctx, total, func(tx *gorm.DB) error { return describeColumns(tx, parts) }); err != nil {
+	made := madeRow{RowCount: splits.RowCount, Statuses: map[string][]string{}}
+	describe := func(tx sqlstore.Tx) error { return describeColumns(tx, load.aside(cleanColumn{}.TableName()), parts) }
+	if err := load.swap(ctx, made, describe); err != nil {
 		return nil, err
 	}
 	killpoint.At(killpoint.AfterCleanSwap)
@@ -82,121 +83,76 @@ func (s *Store) stillSplit(ctx context.Context, c Claim, total, done int) error 
 	if err != nil {
 		return err
 	}
-	if now != total || done != total {
+	if now.RowCount != total || done != total {
 		return apperror.New(apperror.FailedPrecondition, "the splits were replaced while they were read; run the task again")
 	}
 	return nil
 }
 
-// newCleaning looks up the statuses of a split and what columns they make.
-func (s *Store) newCleaning(ctx context.Context, split dataset.SplitName, asOf time.Time) (*cleaning, error) {
-	statuses, err := s.statuses(ctx, split)
-	if err != nil {
-		return nil, err
+// newCleaning tells what columns the statuses of a split make. Codes: Invalid for more statuses than can be trained on.
+func newCleaning(split dataset.SplitName, statuses []string, asOf time.Time) (*cleaning, error) {
+	if len(statuses) > features.MaxStatusColumns+1 {
+		return nil, apperror.New(apperror.Invalid,
+			"status has more than %d values in %s, which would make more than %d columns; check that the column holds statuses",
+			features.MaxStatusColumns+1, split, features.MaxStatusColumns)
 	}
 	cleaner, err := features.NewCleaner(property.Columns(), statuses, asOf)
 	if err != nil {
 		return nil, fmt.Errorf("clean %s: %w", split, err)
 	}
-	c := &cleaning{split: split, table: tableOf(cleanSet, split), features: cleaner.Columns(), cleaner: cleaner}
+	c := &cleaning{split: split, table: cleanSet.table(split), features: cleaner.Columns(), cleaner: cleaner}
 	c.columns = tableColumns(c.features)
 	return c, nil
 }
 
-// statuses lists the statuses of a split. Codes: Invalid for more than can be trained on: they are not even read, because there
-// may be as many as rows.
-func (s *Store) statuses(ctx context.Context, split dataset.SplitName) ([]string, error) {
-	var out []string
-	err := s.raw.db.WithContext(ctx).Table(tableOf(splitSet, split)).
-		Where("status <> ''").Distinct().Limit(features.MaxStatusColumns+2).Pluck("status", &out).Error
-	if err != nil {
-		return nil, fmt.Errorf("read the statuses of %s: %w", split, err)
+// readForCleaning are the columns of a split that the recipe needs.
+func readForCleaning() []column {
+	return []column{
+		{"position", integer}, {property.Status, text}, {property.Bed, number}, {property.Bath, number}, {property.AcreLot, number},
+		{property.HouseSize, number}, {property.Price, number}, {property.PrevSoldDate, text},
 	}
-	if len(out) > features.MaxStatusColumns+1 {
-		return nil, apperror.New(apperror.Invalid,
-			"status has more than %d values in %s, which would make more than %d columns; check that the column holds statuses",
-			features.MaxStatusColumns+1, split, features.MaxStatusColumns)
-	}
-	return out, nil
 }
 
-// cleanChunk is how many rows one transaction loads.
-const cleanChunk = 20_000
-
-// cleanSplit streams a split through its cleaner into the staged table.
+// cleanSplit streams a split through its cleaner into the table aside.
 func (s *Store) cleanSplit(ctx context.Context, load *load, c *cleaning, progress func(done int)) (int, error) {
-	var position int64
-	var status, date sql.NullString
-	var bed, bath, acreLot, houseSize, price sql.NullFloat64
-	query := "SELECT position, nullif(status, ''), bed, bath, acre_lot, house_size, price, prev_sold_date FROM " +
-		s.raw.dialect.quote(tableOf(splitSet, c.split)) + " ORDER BY position"
-	dests := []any{&position, &status, &bed, &bath, &acreLot, &houseSize, &price, &date}
-	chunk := cleanRows{width: len(c.columns)}
+	columns := readForCleaning()
+	query := fmt.Sprintf("SELECT %s FROM %s ORDER BY position", quoteAll(s.raw.engine, columns), s.raw.engine.quote(splitSet.table(c.split)))
+	rows := load.rows(ctx, c.split, cleanColumns(c.columns), killpoint.LoadClean)
 	done := 0
-	flush := func() error {
-		if err := load.write(ctx, func(tx *gorm.DB) error { return s.insertClean(ctx, tx, c, &chunk) }); err != nil {
-			return err
-		}
-		done += len(chunk.positions)
-		chunk.reset()
-		progress(done)
-		return nil
-	}
-	err := s.raw.stream(ctx, query, nil, dests, func() error {
+	var encoded []float64
+	err := s.raw.engine.stream(ctx, s.raw, query, kindsOf(columns), func(v *values) error {
 		raw := features.Raw{
-			Status: textOf(status), Bed: numberOf(bed), Bath: numberOf(bath), AcreLot: numberOf(acreLot),
-			HouseSize: numberOf(houseSize), Price: numberOf(price), PrevSoldDate: textOf(date),
+			Status: v.texts[1], Bed: v.numbers[2], Bath: v.numbers[3], AcreLot: v.numbers[4],
+			HouseSize: v.numbers[5], Price: v.numbers[6], PrevSoldDate: v.texts[7],
 		}
-		chunk.positions = append(chunk.positions, position)
-		chunk.values = c.cleaner.Clean(raw, chunk.values)
-		if len(chunk.positions) < cleanChunk {
-			return nil
+		if raw.Status.Value == "" {
+			raw.Status = property.Text{}
 		}
-		return flush()
+		encoded = c.cleaner.Clean(raw, encoded[:0])
+		to := rows.row()
+		to.integer(v.integers[0])
+		for _, x := range encoded {
+			to.number(x)
+		}
+		if done++; done%progressRows == 0 {
+			progress(done)
+		}
+		return rows.endRow()
 	})
-	if err == nil && len(chunk.positions) > 0 {
-		err = flush()
+	if finished := rows.finish(); err == nil {
+		err = finished
 	}
 	return done, err
 }
 
-// cleanRows is a chunk of clean rows, width values each.
-type cleanRows struct {
-	width     int
-	positions []int64
-	values    []float64
-}
-
-func (r *cleanRows) reset() { r.positions, r.values = r.positions[:0], r.values[:0] }
-
-func (s *Store) insertClean(ctx context.Context, tx *gorm.DB, c *cleaning, rows *cleanRows) error {
-	columns := append([]string{"position"}, c.columns...)
-	b := newBulk(ctx, tx.Statement.ConnPool, s.clean.dialect, staged(c.table), columns)
-	defer b.close()
-	for i, position := range rows.positions {
-		args := append(b.next(), position)
-		for _, v := range rows.values[i*rows.width : (i+1)*rows.width] {
-			args = append(args, v)
-		}
-		killpoint.At(killpoint.LoadClean)
-		if err := b.added(args); err != nil {
-			return err
-		}
-	}
-	return b.flush()
-}
-
-func describeColumns(tx *gorm.DB, parts map[dataset.SplitName]*cleaning) error {
-	if err := tx.Where("1 = 1").Delete(&cleanColumn{}).Error; err != nil {
-		return fmt.Errorf("forget the old clean columns: %w", err)
-	}
+func describeColumns(tx sqlstore.Tx, table string, parts map[dataset.SplitName]*cleaning) error {
 	for _, split := range dataset.Splits() {
 		c := parts[split]
 		rows := make([]cleanColumn, len(c.columns))
 		for i := range rows {
 			rows[i] = cleanColumn{Table: c.table, Ordinal: i, ColumnName: c.columns[i], Feature: c.features[i]}
 		}
-		if err := tx.Create(&rows).Error; err != nil {
+		if err := tx.Table(table).Create(&rows).Error; err != nil {
 			return fmt.Errorf("describe the columns of %s: %w", c.table, err)
 		}
 	}

@@ -2,10 +2,10 @@
 // validation, test), CleanData the encoded splits (train_clean, validation_clean, test_clean).
 //
 // Rows of bookkeeping go through gorm; bulk loads, streams and set statements through the driver beneath it. What differs between
-// databases is behind the dialect of this package.
+// databases is behind the engine of this package.
 //
-// Tables that belong together are loaded aside (train__new …) in chunks and swapped in one transaction, so that readers and
-// crashes see all old ones or all new ones. Every write checks the claim of its task instance in the same transaction.
+// Tables that belong together are loaded aside (train__new_…) in chunks and swapped at once, so that readers and crashes see all
+// old ones or all new ones. Every write checks the claim of its task instance in the same transaction.
 package datasetstore
 
 import (
@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 
 	"gorm.io/gorm"
 
@@ -43,9 +44,9 @@ type Store struct {
 
 // database is one of the two databases.
 type database struct {
-	db      *gorm.DB
-	dialect dialect
-	label   string // RawData or CleanData, for messages
+	db     *gorm.DB
+	engine engine
+	label  string // RawData or CleanData, for messages
 }
 
 // Open opens both databases and brings their schemas up to date. Codes: Invalid for a URL that is not understood, Unavailable
@@ -71,8 +72,8 @@ func open(ctx context.Context, url, label, migrations string, log *slog.Logger) 
 		return nil, err
 	}
 	d := &database{db: db, label: label}
-	if d.dialect, err = dialectOf(db.Name()); err == nil {
-		err = sqlstore.Migrate(ctx, db, migrations)
+	if err = sqlstore.Migrate(ctx, db, migrations); err == nil {
+		d.engine, err = d.engineOf(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.close())
@@ -93,10 +94,27 @@ func (s *Store) Ready(ctx context.Context) error {
 			return err
 		}
 		if err := pool.PingContext(ctx); err != nil {
-			return apperror.Wrap(apperror.Unavailable, err, "the database %s does not answer", d.label)
+			return apperror.Wrap(apperror.Unavailable, sqlstore.Explain(d.db, err), "the database %s does not answer", d.label)
 		}
 	}
 	return nil
+}
+
+// exec runs statements without parameters outside of transactions, one after the other.
+func (d *database) exec(ctx context.Context, statements ...string) error {
+	pool, err := sqlstore.Pool(d.db)
+	if err != nil {
+		return err
+	}
+	if err := exec(ctx, pool, statements...); err != nil {
+		return fmt.Errorf("%s: %w", d.label, sqlstore.Explain(d.db, err))
+	}
+	return nil
+}
+
+func (d *database) hasTable(ctx context.Context, name string) (bool, error) {
+	list, err := d.engine.tablesLike(ctx, d, name)
+	return slices.Contains(list, name), err
 }
 
 // exec runs statements without parameters, one after the other.

@@ -33,13 +33,13 @@ func (fenceRow) TableName() string { return "task_fences" }
 // Hold records the claim in RawData and reports whether it still holds. Tasks whose effects are elsewhere ask it before each of
 // them. Codes: FailedPrecondition.
 func (s *Store) Hold(ctx context.Context, c Claim) error {
-	return s.raw.write(ctx, c, func(*gorm.DB) error { return nil })
+	return s.raw.write(ctx, c, func(sqlstore.Tx) error { return nil })
 }
 
 // write runs fn in one transaction that is refused if the claim is lost.
-func (d *database) write(ctx context.Context, c Claim, fn func(tx *gorm.DB) error) error {
-	err := sqlstore.InTx(ctx, d.db, func(tx *gorm.DB) error {
-		if err := hold(tx, c); err != nil {
+func (d *database) write(ctx context.Context, c Claim, fn func(tx sqlstore.Tx) error) error {
+	err := sqlstore.InConnTx(ctx, d.db, func(tx sqlstore.Tx) error {
+		if err := hold(tx.DB, c); err != nil {
 			return err
 		}
 		return fn(tx)

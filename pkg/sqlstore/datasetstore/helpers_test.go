@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,7 +17,10 @@ import (
 	"tasador/pkg/dataset"
 	"tasador/pkg/property"
 	"tasador/pkg/sqlstore/datasetstore"
+	"tasador/pkg/testkit"
 )
+
+func TestMain(m *testing.M) { os.Exit(testkit.Main(m)) }
 
 var (
 	fetchedAt = time.Date(2026, 1, 2, 3, 4, 5, 678_000, time.UTC)
@@ -25,38 +30,75 @@ var (
 type fixture struct {
 	*datasetstore.Store
 	folder string
+	urls   map[string]string // of raw and clean
 }
 
-func open(t testing.TB) *fixture {
-	t.Helper()
-	return openFiles(t, "raw.db", "clean.db")
+// engines make an empty database of each kind and return its URL.
+func engines() map[string]func(t testing.TB) string {
+	return map[string]func(t testing.TB) string{
+		"sqlite":   func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "listings.db") },
+		"mariadb":  func(t testing.TB) string { return testkit.MariaDB(t).NewDatabase(t) },
+		"postgres": func(t testing.TB) string { return testkit.Postgres(t).NewDatabase(t) },
+	}
 }
 
-func openFiles(t testing.TB, raw, clean string) *fixture {
+// onEach runs a test on every engine.
+func onEach(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
-	folder := t.TempDir()
-	store, err := datasetstore.Open(t.Context(), datasetstore.Options{
-		RawURL:   "sqlite:" + filepath.Join(folder, raw),
-		CleanURL: "sqlite:" + filepath.Join(folder, clean),
-		SpillDir: filepath.Join(folder, "spill"),
-	}, slog.New(slog.DiscardHandler))
+	for name, database := range engines() {
+		t.Run(name, func(t *testing.T) { test(t, openURLs(t, database(t), database(t))) })
+	}
+}
+
+func openURLs(t testing.TB, raw, clean string) *fixture {
+	t.Helper()
+	f := &fixture{folder: t.TempDir(), urls: map[string]string{"raw": raw, "clean": clean}}
+	store, err := datasetstore.Open(t.Context(), datasetstore.Options{RawURL: raw, CleanURL: clean, SpillDir: filepath.Join(f.folder, "spill")},
+		slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
-	return &fixture{Store: store, folder: folder}
+	f.Store = store
+	return f
 }
 
-// look reads one of the databases as a person with another tool would.
-func (f *fixture) look(t testing.TB, file, query string, dests ...any) {
+// database opens raw or clean as a person with another tool would.
+func (f *fixture) database(t testing.TB, which string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(f.folder, file))
+	scheme, rest, _ := strings.Cut(f.urls[which], ":")
+	driver, dsn := "sqlite", rest
+	switch scheme {
+	case "postgres":
+		driver, dsn = "pgx", f.urls[which]
+	case "mysql":
+		user, address, _ := strings.Cut(strings.TrimPrefix(rest, "//"), "@")
+		host, name, _ := strings.Cut(address, "/")
+		driver, dsn = "mysql", user+"@tcp("+host+")/"+name+"?sql_mode=ANSI_QUOTES"
+	}
+	db, err := sql.Open(driver, dsn)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, db.Close()) }()
-	require.NoError(t, db.QueryRow(query).Scan(dests...), query)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
+// look runs a query for one row on raw or clean.
+func (f *fixture) look(t testing.TB, which, query string, dests ...any) {
+	t.Helper()
+	require.NoError(t, f.database(t, which).QueryRow(query).Scan(dests...), query)
+}
+
+// same is the condition that r and s agree in the columns, NULL or not.
+func (f *fixture) same(columns []string) string {
+	operator := map[string]string{"sqlite": "IS", "mysql": "<=>", "postgres": "IS NOT DISTINCT FROM"}[strings.SplitN(f.urls["raw"], ":", 2)[0]]
+	var conditions []string
+	for _, c := range columns {
+		conditions = append(conditions, "s."+c+" "+operator+" r."+c)
+	}
+	return strings.Join(conditions, " AND ")
 }
 
 func (f *fixture) rawRows(t testing.TB) (n int) {
 	t.Helper()
-	f.look(t, "raw.db", "SELECT count(*) FROM realtor_raw", &n)
+	f.look(t, "raw", "SELECT count(*) FROM realtor_raw", &n)
 	return n
 }
 

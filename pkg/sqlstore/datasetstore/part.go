@@ -3,7 +3,6 @@ package datasetstore
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/dataset"
@@ -24,23 +23,23 @@ type Part struct {
 // Part returns the clean rows of one split as the DAG run made them. Codes: FailedPrecondition (the clean tables are not of this
 // DAG run).
 func (s *Store) Part(ctx context.Context, dagRunID string, split dataset.SplitName) (*Part, error) {
-	total, err := s.clean.made(ctx, cleanSet, dagRunID, realtor.TaskPreprocess)
+	made, err := s.clean.made(ctx, cleanSet, dagRunID, realtor.TaskPreprocess)
 	if err != nil {
 		return nil, err
 	}
-	from, to := dataset.Range(split, total)
+	from, to := dataset.Range(split, made.RowCount)
 	p := &Part{store: s, dagRunID: dagRunID, split: split, rows: to - from}
 	var list []cleanColumn
-	err = s.clean.db.WithContext(ctx).Where("table_name = ?", tableOf(cleanSet, split)).Order("ordinal").Find(&list).Error
+	err = s.clean.db.WithContext(ctx).Where("table_name = ?", cleanSet.table(split)).Order("ordinal").Find(&list).Error
 	if err != nil {
-		return nil, fmt.Errorf("read the columns of %s: %w", tableOf(cleanSet, split), err)
+		return nil, fmt.Errorf("read the columns of %s: %w", cleanSet.table(split), err)
 	}
 	for _, c := range list {
 		p.features = append(p.features, c.Feature)
 		p.columns = append(p.columns, c.ColumnName)
 	}
 	if n := len(p.features); n == 0 || p.features[n-1] != property.Price {
-		return nil, apperror.New(apperror.FailedPrecondition, "the columns of %s are not known; run the task %s again", tableOf(cleanSet, split), realtor.TaskPreprocess)
+		return nil, apperror.New(apperror.FailedPrecondition, "the columns of %s are not known; run the task %s again", cleanSet.table(split), realtor.TaskPreprocess)
 	}
 	return p, nil
 }
@@ -55,16 +54,12 @@ func (p *Part) Len() int { return p.rows }
 // table was replaced meanwhile).
 func (p *Part) Each(ctx context.Context, fn func(x []float64, price float64) error) error {
 	d := p.store.clean
-	values := make([]float64, len(p.columns))
-	dests, names := make([]any, len(p.columns)), make([]string, len(p.columns))
-	for i, name := range p.columns {
-		dests[i], names[i] = &values[i], d.dialect.quote(name)
-	}
-	query := fmt.Sprintf("SELECT %s FROM %s ORDER BY position", strings.Join(names, ", "), d.dialect.quote(tableOf(cleanSet, p.split)))
-	last, seen := len(values)-1, 0
-	err := d.stream(ctx, query, nil, dests, func() error {
+	columns := cleanColumns(p.columns)[1:]
+	query := fmt.Sprintf("SELECT %s FROM %s ORDER BY position", quoteAll(d.engine, columns), d.engine.quote(cleanSet.table(p.split)))
+	last, seen := len(columns)-1, 0
+	err := d.engine.stream(ctx, d, query, kindsOf(columns), func(v *values) error {
 		seen++
-		return fn(values[:last], values[last])
+		return fn(v.numbers[:last], v.numbers[last])
 	})
 	if err != nil {
 		return err
@@ -74,7 +69,7 @@ func (p *Part) Each(ctx context.Context, fn func(x []float64, price float64) err
 	}
 	if seen != p.rows {
 		return apperror.New(apperror.FailedPrecondition, "%s has %d rows instead of %d; run the task %s again",
-			tableOf(cleanSet, p.split), seen, p.rows, realtor.TaskPreprocess)
+			cleanSet.table(p.split), seen, p.rows, realtor.TaskPreprocess)
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ func (s *spill) remove() {
 }
 
 // put keeps a row for its position.
-func (s *spill) put(position uint32, r rawRow) error {
+func (s *spill) put(position uint32, r *rawRow) error {
 	b := binary.LittleEndian.AppendUint32(s.scratch[:0], position)
 	b = binary.LittleEndian.AppendUint64(b, uint64(r.id)) // #nosec G115 -- read back by the same conversion
 	for _, c := range listingColumns {
@@ -98,6 +98,33 @@ func appendText(b []byte, t property.Text) []byte {
 
 func (s *spill) failed(err error) error {
 	return apperror.Wrap(apperror.Unavailable, err, "the temporary files in %s fail; check that the disk has space", s.dir)
+}
+
+// spillCursor reads all files in order.
+type spillCursor struct {
+	of       *spill
+	position int // of the next row
+	file     int // the next one
+	rows     []rawRow
+	at       int
+}
+
+func (s *spill) cursor() *spillCursor { return &spillCursor{of: s} }
+
+// row returns the next row, which holds until the next call.
+func (c *spillCursor) row() (*rawRow, error) {
+	if c.at == len(c.rows) {
+		rows, err := c.of.rows(c.file)
+		if err != nil {
+			return nil, err
+		}
+		c.rows, c.at = rows, 0
+		c.file++
+	}
+	r := &c.rows[c.at]
+	c.at++
+	c.position++
+	return r, nil
 }
 
 // rows returns the rows of file i in the order of their positions, which begin at i*perFile. A file is read once.

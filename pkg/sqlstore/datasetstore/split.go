@@ -2,14 +2,11 @@ package datasetstore
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
-	"strings"
-
-	"gorm.io/gorm"
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/dataset"
+	"tasador/pkg/features"
 	"tasador/pkg/killpoint"
 	"tasador/pkg/property"
 	"tasador/pkg/sqlstore"
@@ -17,6 +14,9 @@ import (
 
 // Progress is told how many rows of how many are done.
 type Progress func(done, total int)
+
+// progressRows is how often progress is told.
+const progressRows = 10_000
 
 // Split replaces train, validation and test by the shuffled rows of realtor_raw and returns how many rows each has.
 //
@@ -27,7 +27,7 @@ func (s *Store) Split(ctx context.Context, c Claim, progress Progress) (map[data
 	if err != nil {
 		return nil, err
 	}
-	create := func(_ dataset.SplitName, table string) string { return s.raw.dialect.createSplit(table) }
+	create := func(_ dataset.SplitName, table string) string { return s.raw.engine.createSplit(table) }
 	load, err := s.raw.beginLoad(ctx, c, splitSet, create)
 	if err != nil {
 		return nil, err
@@ -41,19 +41,24 @@ func (s *Store) Split(ctx context.Context, c Claim, progress Progress) (map[data
 	if err := s.spillRaw(ctx, files, total, last, func(done int) { progress(done/2, total) }); err != nil {
 		return nil, err
 	}
-	if err := s.loadSplits(ctx, load, files, total, func(done int) { progress((total+done)/2, total) }); err != nil {
-		return nil, err
-	}
-	killpoint.At(killpoint.BeforeSplitsSwap)
-	if err := load.swap(ctx, total, func(*gorm.DB) error { return nil }); err != nil {
-		return nil, err
-	}
-	killpoint.At(killpoint.AfterSplitsSwap)
+	made := madeRow{RowCount: total, Statuses: map[string][]string{}}
 	rows := make(map[dataset.SplitName]int)
+	next := files.cursor()
 	for _, split := range dataset.Splits() {
 		from, to := dataset.Range(split, total)
 		rows[split] = to - from
+		var seen statusSet
+		if err := loadSplit(ctx, load, split, next, to, &seen, func(done int) { progress((total+done)/2, total) }); err != nil {
+			return nil, err
+		}
+		made.Statuses[string(split)] = seen.list
 	}
+	progress(total, total)
+	killpoint.At(killpoint.BeforeSplitsSwap)
+	if err := load.swap(ctx, made, func(sqlstore.Tx) error { return nil }); err != nil {
+		return nil, err
+	}
+	killpoint.At(killpoint.AfterSplitsSwap)
 	return rows, nil
 }
 
@@ -74,7 +79,7 @@ func (s *Store) rawExtent(ctx context.Context) (rows int, last int64, err error)
 func (s *Store) spillRaw(ctx context.Context, files *spill, total int, last int64, progress func(done int)) error {
 	shuffled := inverse(dataset.Positions(total, dataset.Seed))
 	done := 0
-	err := s.eachRaw(ctx, last, func(r rawRow) error {
+	err := s.eachRaw(ctx, last, func(r *rawRow) error {
 		if done == total {
 			return errRawChanged
 		}
@@ -94,9 +99,6 @@ func (s *Store) spillRaw(ctx context.Context, files *spill, total int, last int6
 
 var errRawChanged = apperror.New(apperror.FailedPrecondition, "the rows of realtor_raw changed while they were read; run the task again")
 
-// progressRows is how often progress is told.
-const progressRows = 10_000
-
 // inverse turns shuffled → raw positions into raw → shuffled ones.
 func inverse(positions []uint32) []uint32 {
 	out := make([]uint32, len(positions))
@@ -106,85 +108,69 @@ func inverse(positions []uint32) []uint32 {
 	return out
 }
 
-// eachRaw streams realtor_raw up to the id last, in insertion order.
-func (s *Store) eachRaw(ctx context.Context, last int64, each func(rawRow) error) error {
-	query := fmt.Sprintf("SELECT id, %s, fetched_at FROM realtor_raw WHERE id <= ? ORDER BY id", strings.Join(property.Columns(), ", "))
+// eachRaw streams realtor_raw up to the id last, in insertion order. The row is overwritten by the next.
+func (s *Store) eachRaw(ctx context.Context, last int64, each func(*rawRow) error) error {
+	columns := append(append([]column{{"id", integer}}, listingTableColumns()...), column{"fetched_at", text})
+	query := fmt.Sprintf("SELECT %s FROM realtor_raw WHERE id <= %d ORDER BY id", quoteAll(s.raw.engine, columns), last)
 	var r rawRow
-	var target listingTarget
-	dests := append(append([]any{&r.id}, target.dests()...), &r.fetchedAt)
-	return s.raw.stream(ctx, query, []any{last}, dests, func() error {
-		r.listing = target.listing()
-		return each(r)
+	return s.raw.engine.stream(ctx, s.raw, query, kindsOf(columns), func(v *values) error {
+		r.id, r.listing, r.fetchedAt = v.integers[0], v.listing(1), v.texts[len(columns)-1].Value
+		return each(&r)
 	})
 }
 
-// stream runs a query, scans every row into dests and calls each.
-func (d *database) stream(ctx context.Context, query string, args, dests []any, each func() error) error {
-	pool, err := sqlstore.Pool(d.db)
-	if err != nil {
-		return err
+func kindsOf(columns []column) []kind {
+	kinds := make([]kind, len(columns))
+	for i, c := range columns {
+		kinds[i] = c.kind
 	}
-	rows, err := pool.QueryContext(ctx, query, args...)
-	if err != nil {
-		return fmt.Errorf("%s: read rows: %w", d.label, err)
-	}
-	defer func() { _ = rows.Close() }() // its error is that of rows.Err
-	for rows.Next() {
-		if err := rows.Scan(dests...); err != nil {
-			return fmt.Errorf("%s: read a row: %w", d.label, err)
-		}
-		if err := each(); err != nil {
-			return err
-		}
-	}
-	return d.readError(rows)
+	return kinds
 }
 
-func (d *database) readError(rows *sql.Rows) error {
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("%s: read rows: %w", d.label, err)
-	}
-	return nil
-}
-
-// loadSplits writes file after file into the staged tables, one transaction each.
-func (s *Store) loadSplits(ctx context.Context, load *load, files *spill, total int, progress func(done int)) error {
-	columns := append(append([]string{"position", "raw_id"}, property.Columns()...), "fetched_at")
-	done := 0
-	for i := range files.count() {
-		rows, err := files.rows(i)
-		if err != nil {
-			return err
-		}
-		err = load.write(ctx, func(tx *gorm.DB) error {
-			for _, split := range dataset.Splits() {
-				b := newBulk(ctx, tx.Statement.ConnPool, s.raw.dialect, staged(tableOf(splitSet, split)), columns)
-				if err := insertSplit(b, rows, done, split, total); err != nil {
-					return err
-				}
+// loadSplit loads the rows of a split: those that next gives up to the shuffled position to.
+func loadSplit(ctx context.Context, load *load, split dataset.SplitName, next *spillCursor, to int, seen *statusSet, progress func(done int)) error {
+	rows := load.rows(ctx, split, splitColumns(), killpoint.LoadSplits)
+	err := func() error {
+		for next.position < to {
+			position := next.position
+			r, err := next.row()
+			if err != nil {
+				return err
 			}
-			return nil
-		})
-		if err != nil {
-			return err
+			seen.add(r.listing.Status)
+			to := rows.row()
+			to.integer(int64(position))
+			to.integer(r.id)
+			addListing(to, &r.listing)
+			to.text(property.NewText(r.fetchedAt))
+			if err := rows.endRow(); err != nil {
+				return err
+			}
+			if (position+1)%progressRows == 0 {
+				progress(position + 1)
+			}
 		}
-		done += len(rows)
-		progress(done)
+		return nil
+	}()
+	if finished := rows.finish(); err == nil {
+		err = finished
 	}
-	return nil
+	return err
 }
 
-// insertSplit writes those of the rows, which begin at the shuffled position first, that fall into the split.
-func insertSplit(b *bulk, rows []rawRow, first int, split dataset.SplitName, total int) error {
-	defer b.close()
-	from, to := dataset.Range(split, total)
-	for position := max(from, first); position < min(to, first+len(rows)); position++ {
-		r := &rows[position-first]
-		args := appendListing(append(b.next(), position, r.id), &r.listing)
-		killpoint.At(killpoint.LoadSplits)
-		if err := b.added(append(args, r.fetchedAt)); err != nil {
-			return err
-		}
+// statusSet collects the statuses of a split; an empty one counts as missing. It takes one more than can be trained on.
+type statusSet struct {
+	list []string
+	seen map[string]bool
+}
+
+func (s *statusSet) add(t property.Text) {
+	if !t.Valid || t.Value == "" || len(s.list) > features.MaxStatusColumns+1 || s.seen[t.Value] {
+		return
 	}
-	return b.flush()
+	if s.seen == nil {
+		s.seen = map[string]bool{}
+	}
+	s.seen[t.Value] = true
+	s.list = append(s.list, t.Value)
 }

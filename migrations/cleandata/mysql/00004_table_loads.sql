@@ -1,0 +1,9 @@
+-- +goose Up
+
+CREATE TABLE IF NOT EXISTS table_loads (
+    name   VARCHAR(250) NOT NULL PRIMARY KEY,
+    loader VARCHAR(1000) NOT NULL
+) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+-- +goose Down
+DROP TABLE IF EXISTS table_loads;
