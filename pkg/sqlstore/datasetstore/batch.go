@@ -117,9 +117,11 @@ func (s *Store) insertRows(ctx context.Context, tx sqlstore.Tx, b batchRow, read
 		return err
 	})
 	count := 0
+	var l property.Listing // one for all rows
 	fetchedAt, dagRunID := property.NewText(b.FetchedAt), property.NewText(b.DAGRunID)
-	err := read(func(l property.Listing) error {
+	err := read(func(next property.Listing) error {
 		count++
+		l = next
 		row := rows.row()
 		addListing(row, &l)
 		row.text(fetchedAt)

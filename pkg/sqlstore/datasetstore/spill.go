@@ -9,6 +9,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/property"
@@ -114,7 +116,7 @@ func (s *spill) cursor() *spillCursor { return &spillCursor{of: s} }
 // row returns the next row, which holds until the next call.
 func (c *spillCursor) row() (*rawRow, error) {
 	if c.at == len(c.rows) {
-		rows, err := c.of.rows(c.file)
+		rows, err := c.of.rows(c.file, c.rows)
 		if err != nil {
 			return nil, err
 		}
@@ -127,18 +129,16 @@ func (c *spillCursor) row() (*rawRow, error) {
 	return r, nil
 }
 
-// rows returns the rows of file i in the order of their positions, which begin at i*perFile. A file is read once.
-func (s *spill) rows(i int) ([]rawRow, error) {
-	err := s.writers[i].Flush()
-	if err == nil {
-		_, err = s.files[i].Seek(0, io.SeekStart)
-	}
+// rows returns the rows of file i in the order of their positions, which begin at i*perFile; they overwrite those of into, if there is
+// room. A file is read once.
+func (s *spill) rows(i int, into []rawRow) ([]rawRow, error) {
+	content, err := s.content(i)
 	if err != nil {
 		return nil, s.failed(err)
 	}
 	first := i * s.perFile
-	out := make([]rawRow, min(s.perFile, s.total-first))
-	r := spillReader{r: bufio.NewReaderSize(s.files[i], spillBuffer)}
+	out := slices.Grow(into[:0], s.perFile)[:min(s.perFile, s.total-first)]
+	r := spillReader{left: content}
 	for range out {
 		position := int(r.uint32()) - first
 		if r.err == nil && (position < 0 || position >= len(out)) {
@@ -152,26 +152,65 @@ func (s *spill) rows(i int) ([]rawRow, error) {
 	if r.err != nil {
 		return nil, s.failed(r.err)
 	}
-	return out, s.files[i].Truncate(0)
+	return out, nil
+}
+
+// content returns what is in file i and gives its space back to the disk.
+func (s *spill) content(i int) (string, error) {
+	if err := s.writers[i].Flush(); err != nil {
+		return "", err
+	}
+	size, err := s.files[i].Seek(0, io.SeekCurrent)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder // its memory becomes the string, of which the texts of the rows are parts
+	b.Grow(int(size))
+	if _, err := io.Copy(&b, io.NewSectionReader(s.files[i], 0, size)); err != nil {
+		return "", err
+	}
+	return b.String(), s.files[i].Truncate(0)
 }
 
 // spillReader reads what put wrote; the first error stays.
 type spillReader struct {
-	r     *bufio.Reader
-	err   error
-	fixed [8]byte
+	left string
+	err  error
 }
 
-func (r *spillReader) bytes(n int) []byte {
-	b := r.fixed[:n]
-	if r.err == nil {
-		_, r.err = io.ReadFull(r.r, b)
+var errSpillShort = errors.New("a temporary file is shorter than what was written")
+
+// take returns the next n bytes; so many zeros after an error.
+func (r *spillReader) take(n int) string {
+	if r.err == nil && (n < 0 || n > len(r.left)) {
+		r.err = errSpillShort
 	}
-	return b
+	if r.err != nil {
+		return "\x00\x00\x00\x00\x00\x00\x00\x00"[:min(max(n, 0), 8)]
+	}
+	var out string
+	out, r.left = r.left[:n], r.left[n:]
+	return out
 }
 
-func (r *spillReader) uint32() uint32 { return binary.LittleEndian.Uint32(r.bytes(4)) }
-func (r *spillReader) uint64() uint64 { return binary.LittleEndian.Uint64(r.bytes(8)) }
+func (r *spillReader) uint32() uint32 {
+	b := r.take(4)
+	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
+}
+
+func (r *spillReader) uint64() uint64 { return uint64(r.uint32()) | uint64(r.uint32())<<32 }
+
+// uvarint reads what binary.AppendUvarint wrote.
+func (r *spillReader) uvarint() (v uint64) {
+	for shift := 0; r.err == nil && shift < 64; shift += 7 {
+		b := r.take(1)[0]
+		v |= uint64(b&0x7f) << shift
+		if b < 0x80 {
+			break
+		}
+	}
+	return v
+}
 
 func (r *spillReader) row(to *rawRow) {
 	to.id = int64(r.uint64()) // #nosec G115 -- written by the same conversion
@@ -186,19 +225,13 @@ func (r *spillReader) row(to *rawRow) {
 }
 
 func (r *spillReader) text() property.Text {
-	if r.err != nil {
-		return property.Text{}
-	}
-	n, err := binary.ReadUvarint(r.r)
-	if err != nil || n == 0 {
-		r.err = err
+	n := r.uvarint()
+	if r.err != nil || n == 0 {
 		return property.Text{}
 	}
 	if n > math.MaxInt32 {
 		r.err = errors.New("a text is too long")
 		return property.Text{}
 	}
-	b := make([]byte, n-1)
-	_, r.err = io.ReadFull(r.r, b)
-	return property.NewText(string(b))
+	return property.NewText(r.take(int(n - 1)))
 }
