@@ -12,13 +12,13 @@ const (
 	AfterClaim        Point = "after-claim"         // a worker has claimed a try
 	AfterAnswer       Point = "after-answer"        // the source has answered, its payload is not kept yet
 	AfterPayload      Point = "after-payload"       // the payload is on disk
-	LoadRaw           Point = "load-raw"            // a raw row was handed to the database, in the transaction of its batch
+	LoadRaw           Point = "load-raw"            // a chunk of raw rows is with the database, in the transaction of their batch
 	AfterBatch        Point = "after-batch"         // the batch is stored, and nobody was told
 	AfterRunOpened    Point = "after-run-opened"    // tracking has made the run of a decision or of a training
-	LoadSplits        Point = "load-splits"         // a row of a split was handed to the database
+	LoadSplits        Point = "load-splits"         // a chunk of a split is with the database, not committed
 	BeforeSplitsSwap  Point = "before-splits-swap"  // all splits are loaded aside
 	AfterSplitsSwap   Point = "after-splits-swap"   // the new splits are in place
-	LoadClean         Point = "load-clean"          // a clean row was handed to the database
+	LoadClean         Point = "load-clean"          // a chunk of clean rows is with the database, not committed
 	BeforeCleanSwap   Point = "before-clean-swap"   // all clean tables are loaded aside
 	AfterCleanSwap    Point = "after-clean-swap"    // the new clean tables are in place
 	AfterUpload       Point = "after-upload"        // a file of the model is with tracking

@@ -4,3 +4,6 @@ package killpoint
 
 // At does nothing in this build.
 func At(Point) {}
+
+// ChunkRows is how many rows a bulk load hands over at once at most; 0 for as many as suit the database.
+const ChunkRows = 0

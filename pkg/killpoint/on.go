@@ -14,6 +14,9 @@ import (
 // Variable is what tells the process where to die.
 const Variable = "KILLPOINT"
 
+// ChunkRows makes the chunks of bulk loads small, so that a load of few rows has many.
+const ChunkRows = 64
+
 // order is where to die.
 type order struct {
 	at   Point

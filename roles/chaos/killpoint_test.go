@@ -23,6 +23,8 @@ type story struct {
 	runs    []string
 	kill    []string // runs in which it is killed
 	points  []string // NAME or NAME:N, one case each
+	// database makes those of the listings; nil if they are files
+	database func(t testing.TB) string
 }
 
 // The first batches train and are promoted both; after the last one the source has no more, and reset_data follows.
@@ -35,7 +37,7 @@ func stories() []story {
 		train.points = append(train.points, string(p))
 	}
 	for _, p := range []killpoint.Point{killpoint.LoadRaw, killpoint.LoadSplits, killpoint.LoadClean} {
-		train.points = append(train.points, fmt.Sprintf("%s:%d", p, 200)) // some rows are with the database by then
+		train.points = append(train.points, fmt.Sprintf("%s:%d", p, 2)) // some rows are with the database by then, in chunks of this build
 	}
 	train.points = append(train.points, string(killpoint.AfterRunOpened)+":2", string(killpoint.AfterUpload)+":3")
 	last := story{batches: train.batches, runs: train.runs, kill: []string{"second"}}
@@ -57,16 +59,46 @@ func TestKilledAtEveryPointItEndsAsIfNothingHadHappened(t *testing.T) {
 	}
 	bin := testkit.Build(t, "-tags=killpoints")
 	for i, s := range stories() {
-		want := s.tell(t, bin, "")
-		s.check(t, want)
-		t.Run(fmt.Sprintf("story %d", i), func(t *testing.T) {
-			for _, point := range s.points {
-				t.Run(point, func(t *testing.T) {
-					t.Parallel()
-					require.Equal(t, strings.Join(want, "\n"), strings.Join(s.tell(t, bin, point), "\n"))
-				})
-			}
+		t.Run(fmt.Sprintf("story %d", i), func(t *testing.T) { s.test(t, bin) })
+	}
+}
+
+// test holds the outcome of every point against that of nothing.
+func (s story) test(t *testing.T, bin string) {
+	t.Helper()
+	want := s.tell(t, bin, "")
+	s.check(t, want)
+	for _, point := range s.points {
+		t.Run(point, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, strings.Join(want, "\n"), strings.Join(s.tell(t, bin, point), "\n"))
 		})
+	}
+}
+
+// TestKilledInEveryBulkStepOnServers does the same where the listings are on a server, at the points where their tables change.
+func TestKilledInEveryBulkStepOnServers(t *testing.T) {
+	if testing.Short() {
+		return // takes a minute
+	}
+	bin := testkit.Build(t, "-tags=killpoints")
+	loads := []killpoint.Point{
+		killpoint.LoadRaw, killpoint.AfterBatch, killpoint.LoadSplits, killpoint.BeforeSplitsSwap, killpoint.AfterSplitsSwap,
+		killpoint.LoadClean, killpoint.BeforeCleanSwap, killpoint.AfterCleanSwap,
+	}
+	for name, server := range map[string]*testkit.DatabaseServer{"mariadb": testkit.MariaDB(t), "postgres": testkit.Postgres(t)} {
+		newDatabase := func(t testing.TB) string { return server.NewDatabase(t) }
+		train := story{batches: "400,700", runs: []string{"first", "second"}, kill: []string{"second"}, database: newDatabase}
+		for _, p := range loads {
+			train.points = append(train.points, string(p))
+		}
+		for _, p := range []killpoint.Point{killpoint.LoadRaw, killpoint.LoadSplits, killpoint.LoadClean} {
+			train.points = append(train.points, string(p)+":3")
+		}
+		reset := story{batches: "400", runs: []string{"first", "empty", "again"}, kill: []string{"empty"}, database: newDatabase}
+		reset.points = append(reset.points, string(killpoint.AfterSourceReset), string(killpoint.BetweenResets))
+		t.Run(name+" train", func(t *testing.T) { train.test(t, bin) })
+		t.Run(name+" reset", func(t *testing.T) { reset.test(t, bin) })
 	}
 }
 
@@ -85,6 +117,9 @@ func (s story) check(t *testing.T, want []string) {
 func (s story) tell(t *testing.T, bin, point string) []string {
 	t.Helper()
 	w := newWorld(t, bin, s.batches)
+	if s.database != nil {
+		w.listings = map[string]string{"rawdata": s.database(t), "cleandata": s.database(t)}
+	}
 	w.start(t, "tracking")
 	for _, id := range s.runs {
 		if point != "" && slices.Contains(s.kill, id) {

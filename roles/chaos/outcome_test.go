@@ -27,8 +27,8 @@ var volatile = []string{"fetched_at", "loader"}
 func (w *world) outcome(t testing.TB, withRetries bool) []string {
 	t.Helper()
 	lines := w.pipelineRows(t, withRetries)
-	for _, file := range []string{"rawdata.db", "cleandata.db"} {
-		lines = append(lines, tablesOf(t, filepath.Join(w.folder("pipeline"), file))...)
+	for _, name := range []string{"rawdata", "cleandata"} {
+		lines = append(lines, tablesOf(t, name, w.listingsURL(name))...)
 	}
 	for _, folder := range []string{"payloads", "work"} {
 		entries, err := os.ReadDir(filepath.Join(w.folder("pipeline"), folder))
@@ -57,18 +57,48 @@ func (w *world) pipelineRows(t testing.TB, withRetries bool) []string {
 }
 
 // tablesOf tells for each table of a database of listings how many rows it has and the hash of them.
-func tablesOf(t testing.TB, file string) []string {
+func tablesOf(t testing.TB, name, url string) []string {
 	t.Helper()
-	db := open(t, file)
+	d := catalogOf(url)
+	db := openWith(t, d.driver, d.dsn)
 	var lines []string
-	for _, table := range query(t, db, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE '%schema%'"+
-		" AND name NOT LIKE 'goose%' AND name <> 'task_fences' ORDER BY name") {
-		columns := query(t, db, `SELECT '"' || name || '"' FROM pragma_table_info('`+table+`') ORDER BY cid`)
-		columns = slices.DeleteFunc(columns, func(c string) bool { return slices.Contains(volatile, strings.Trim(c, `"`)) })
-		rows := query(t, db, "SELECT "+strings.Join(columns, ", ")+` FROM "`+table+`" ORDER BY 1, 2`)
-		lines = append(lines, fmt.Sprintf("%s.%s %v: %d rows %x", filepath.Base(file), table, columns, len(rows), sha256.Sum256([]byte(strings.Join(rows, "\n")))))
+	for _, table := range query(t, db, d.tables) {
+		if strings.Contains(table, "schema") || strings.HasPrefix(table, "sqlite") || table == "task_fences" {
+			continue
+		}
+		columns := query(t, db, fmt.Sprintf(d.columns, table))
+		key := `"` + strings.Join(columns[:min(2, len(columns))], `", "`) + `"` // the key of every table is in its first columns
+		columns = slices.DeleteFunc(slices.Clone(columns), func(c string) bool { return slices.Contains(d.volatile, c) })
+		rows := query(t, db, fmt.Sprintf(`SELECT "%s" FROM "%s" ORDER BY %s`, strings.Join(columns, `", "`), table, key))
+		lines = append(lines, fmt.Sprintf("%s.%s %v: %d rows %x", name, table, columns, len(rows), sha256.Sum256([]byte(strings.Join(rows, "\n")))))
 	}
 	return lines
+}
+
+// catalog says how to look into a database.
+type catalog struct {
+	driver, dsn     string
+	tables, columns string   // queries for names
+	volatile        []string // columns that differ between two runs of the same rows
+}
+
+func catalogOf(url string) catalog {
+	scheme, rest, _ := strings.Cut(url, ":")
+	// Transactions that were rolled back have used up keys of the servers.
+	onServers := append([]string{"id", "raw_id"}, volatile...)
+	const columns = "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = '%%s' ORDER BY ordinal_position"
+	const tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s ORDER BY table_name"
+	switch scheme {
+	case "postgres":
+		return catalog{"pgx", url, fmt.Sprintf(tables, "current_schema()"), fmt.Sprintf(columns, "current_schema()"), onServers}
+	case "mysql":
+		user, address, _ := strings.Cut(strings.TrimPrefix(rest, "//"), "@")
+		host, name, _ := strings.Cut(address, "/")
+		return catalog{"mysql", user + "@tcp(" + host + ")/" + name + "?sql_mode=ANSI_QUOTES", fmt.Sprintf(tables, "database()"),
+			fmt.Sprintf(columns, "database()"), onServers}
+	}
+	return catalog{"sqlite", rest + "?_pragma=busy_timeout(10000)", "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name",
+		"SELECT name FROM pragma_table_info('%s') ORDER BY cid", volatile}
 }
 
 // trackingRows tells what tracking has: all runs, deleted ones too, with all that was logged; logged models; versions with their stages.
@@ -134,7 +164,12 @@ func (w *world) models(t testing.TB, experimentID string, names map[string]strin
 
 func open(t testing.TB, file string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", file+"?_pragma=busy_timeout(10000)")
+	return openWith(t, "sqlite", file+"?_pragma=busy_timeout(10000)")
+}
+
+func openWith(t testing.TB, driver, dsn string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open(driver, dsn)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	return db
@@ -148,13 +183,18 @@ func query(t testing.TB, db *sql.DB, text string) []string {
 	defer func() { require.NoError(t, rows.Close()) }()
 	columns, err := rows.Columns()
 	require.NoError(t, err)
-	values, dests := make([]any, len(columns)), make([]any, len(columns))
+	values, dests := make([]any, len(columns)), make([]any, len(columns)) // bytes for texts of some drivers
 	for i := range values {
 		dests[i] = &values[i]
 	}
 	var out []string
 	for rows.Next() {
 		require.NoError(t, rows.Scan(dests...))
+		for i, v := range values {
+			if b, ok := v.([]byte); ok {
+				values[i] = string(b)
+			}
+		}
 		out = append(out, strings.TrimSuffix(fmt.Sprintln(values...), "\n"))
 	}
 	require.NoError(t, rows.Err())

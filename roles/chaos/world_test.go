@@ -33,6 +33,7 @@ type world struct {
 	retries           int
 	address           map[string]string // role → host:port
 	line              map[string]string // role → where the others are told that it is, if that is not its address
+	listings          map[string]string // rawdata, cleandata → their databases, if those are not files of the pipeline
 }
 
 func newWorld(t testing.TB, bin, batches string) *world {
@@ -63,6 +64,11 @@ func (w *world) uri(role string) string    { return "http://" + w.address[role] 
 func (w *world) told(role string) string   { return cmp.Or(w.line[role], w.uri(role)) }
 func (w *world) folder(role string) string { return filepath.Join(w.dir, role) }
 
+// listingsURL is where RawData or CleanData is.
+func (w *world) listingsURL(name string) string {
+	return cmp.Or(w.listings[name], "sqlite:"+filepath.Join(w.folder("pipeline"), name+".db"))
+}
+
 // args are those of the process of a role; tracking's is the source's, too.
 func (w *world) args(role string) []string {
 	args := []string{"--role=" + role, "--data-dir=" + w.folder(role)}
@@ -74,7 +80,8 @@ func (w *world) args(role string) []string {
 		return append(args, "--serving.listen="+w.address["serving"], "--tracking.uri="+w.told("tracking"), "--serving.follow=20ms")
 	default:
 		return append(args, "--pipeline.listen="+w.address["pipeline"], "--tracking.uri="+w.told("tracking"), "--source.uri="+w.told("source"),
-			"--schedule.cron=none", "--schedule.retry-delay=100ms", fmt.Sprintf("--schedule.retries=%d", w.retries), "--gate.min-new-records=100")
+			"--schedule.cron=none", "--schedule.retry-delay=100ms", fmt.Sprintf("--schedule.retries=%d", w.retries), "--gate.min-new-records=100",
+			"--rawdata.url="+w.listingsURL("rawdata"), "--cleandata.url="+w.listingsURL("cleandata"))
 	}
 }
 

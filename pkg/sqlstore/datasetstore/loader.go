@@ -1,6 +1,10 @@
 package datasetstore
 
-import "sync"
+import (
+	"sync"
+
+	"tasador/pkg/killpoint"
+)
 
 // chunksUnderWay is how many chunks a loader has: one is filled while the other is inserted, and one lies between.
 const chunksUnderWay = 3
@@ -49,7 +53,7 @@ func (l *loader) row() chunk { return l.current }
 // endRow ends a row and hands over the chunk if it is full. The error is that of an earlier chunk.
 func (l *loader) endRow() error {
 	l.current.end()
-	if !l.current.full() {
+	if !l.current.full() && (killpoint.ChunkRows == 0 || l.current.len() < killpoint.ChunkRows) {
 		return nil
 	}
 	l.filled <- l.current // there is room for all chunks
