@@ -73,12 +73,12 @@ type Source struct {
 
 // RawData is the database of raw listings and their splits.
 type RawData struct {
-	URL string `name:"url" placeholder:"URL" roles:"pipeline,serving" env:"TASADOR_RAWDATA_URL,AIRFLOW_CONN_MYSQL_DEFAULT,RAW_DATA_DB_URI" help:"Database of raw listings and splits. Default: sqlite:DATA-DIR/rawdata.db"`
+	URL string `name:"url" placeholder:"URL" roles:"pipeline,serving" env:"TASADOR_RAWDATA_URL,AIRFLOW_CONN_MYSQL_DEFAULT,RAW_DATA_DB_URI" help:"Database of raw listings and splits: sqlite:PATH, mysql://… or postgres://… Default: sqlite:DATA-DIR/rawdata.db"`
 }
 
 // CleanData is the database of encoded listings.
 type CleanData struct {
-	URL string `name:"url" placeholder:"URL" roles:"pipeline" env:"TASADOR_CLEANDATA_URL,AIRFLOW_CONN_MYSQL_CLEAN" help:"Database of encoded listings. Default: sqlite:DATA-DIR/cleandata.db"`
+	URL string `name:"url" placeholder:"URL" roles:"pipeline" env:"TASADOR_CLEANDATA_URL,AIRFLOW_CONN_MYSQL_CLEAN" help:"Database of encoded listings: sqlite:PATH, mysql://… or postgres://… Default: sqlite:DATA-DIR/cleandata.db"`
 }
 
 // Predictions is the database of answered predictions.

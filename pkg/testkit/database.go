@@ -126,7 +126,7 @@ func (s *DatabaseServer) exec(ctx context.Context, statements ...string) error {
 // Exec runs statements of the server's administrator, who may change its settings.
 func (s *DatabaseServer) Exec(t testing.TB, statements ...string) {
 	t.Helper()
-	require.NoError(t, s.exec(t.Context(), statements...))
+	require.NoError(t, s.exec(context.Background(), statements...), "%v", statements) // also in a clean-up
 }
 
 // NewDatabase makes an empty database that is dropped when the test ends, and returns its URL.

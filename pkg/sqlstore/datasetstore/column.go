@@ -70,7 +70,7 @@ func quoteAll(e engine, columns []column) string {
 func addListing(c chunk, l *property.Listing) {
 	for _, f := range listingColumns {
 		if f.Number != nil {
-			c.number(*f.Number(l))
+			c.number(*f.Number(l) + 0) // no minus zero, which SQLite does not keep
 		} else {
 			c.text(*f.Text(l))
 		}
