@@ -79,7 +79,8 @@ func parseStart(text string, zone *time.Location) (time.Time, error) {
 
 // Due plans scheduled runs. next is the start of the next interval to run as Due returned it before, or zero at the very first start: no
 // interval that ended before that is run. It returns the intervals whose runs are due now and the next one to remember. Of several that were missed only the
-// latest runs, unless the schedule catches up.
+// latest runs, unless the schedule catches up. If the clock was set back to before next, the interval under way is the next one again; whoever stores the runs
+// sees to it that none gets a second one.
 func (s *Schedule) Due(next, now time.Time) (due []Interval, after time.Time) {
 	if s == nil {
 		return nil, time.Time{}
@@ -92,6 +93,9 @@ func (s *Schedule) Due(next, now time.Time) (due []Interval, after time.Time) {
 		next = s.start
 	}
 	i := s.interval(s.tickFrom(next))
+	if underWay := s.lastTick(now); i.Start.After(now) && !underWay.IsZero() && !underWay.Before(s.start) {
+		i = s.interval(underWay)
+	}
 	if !s.catchup {
 		// Ticks grow, so the last interval that has ended starts at the tick before the last one.
 		if end := s.lastTick(now); end.After(i.End) {

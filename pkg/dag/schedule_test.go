@@ -30,20 +30,24 @@ func TestDuePlansScheduledRuns(t *testing.T) {
 		due     []string // logical dates
 		after   string
 	}{
-		"the first start makes up nothing":             {"@daily", "2025-05-01", false, "", "2026-01-05 08:00", nil, "2026-01-05"},
-		"nor does it with catch-up":                    {"@daily", "2025-05-01", true, "", "2026-01-05 08:00", nil, "2026-01-05"},
-		"a first start at midnight sharp":              {"@daily", "2025-05-01", false, "", "2026-01-05", nil, "2026-01-05"},
-		"before the start date":                        {"@daily", "2026-02-01", false, "", "2026-01-05 08:00", nil, "2026-02-01"},
-		"a start between ticks begins at the next one": {"@daily", "2026-01-05T06:00:00Z", false, "", "2026-01-05 08:00", nil, "2026-01-06"},
-		"not due yet":                                  {"@daily", "2025-05-01", false, "2026-01-05", "2026-01-05 23:59", nil, "2026-01-05"},
-		"due at the end of its interval":               {"@daily", "2025-05-01", false, "2026-01-05", "2026-01-06", []string{"2026-01-05"}, "2026-01-06"},
-		"only the latest after a down time":            {"@daily", "2025-05-01", false, "2026-01-05", "2026-01-09 10:00", []string{"2026-01-08"}, "2026-01-09"},
-		"all of them with catch-up":                    {"@daily", "2025-05-01", true, "2026-01-05", "2026-01-08 10:00", []string{"2026-01-05", "2026-01-06", "2026-01-07"}, "2026-01-08"},
-		"a clock set back plans nothing":               {"@daily", "2025-05-01", false, "2026-01-05", "2025-12-01", nil, "2026-01-05"},
-		"weekdays at six":                              {"0 6 * * 1-5", "2025-05-01", false, "2026-01-02 06:00", "2026-01-05 07:00", []string{"2026-01-02 06:00"}, "2026-01-05 06:00"},
-		"every quarter of an hour":                     {"*/15 * * * *", "2025-05-01", false, "2026-01-05 10:00", "2026-01-05 11:07", []string{"2026-01-05 10:45"}, "2026-01-05 11:00"},
-		"a leap day":                                   {"0 0 29 2 *", "2025-05-01", false, "", "2026-01-05", nil, "2028-02-29"},
-		"a schedule that was changed":                  {"0 6 * * *", "2025-05-01", false, "2026-01-05", "2026-01-05 12:00", nil, "2026-01-05 06:00"},
+		"the first start makes up nothing":                     {"@daily", "2025-05-01", false, "", "2026-01-05 08:00", nil, "2026-01-05"},
+		"nor does it with catch-up":                            {"@daily", "2025-05-01", true, "", "2026-01-05 08:00", nil, "2026-01-05"},
+		"a first start at midnight sharp":                      {"@daily", "2025-05-01", false, "", "2026-01-05", nil, "2026-01-05"},
+		"before the start date":                                {"@daily", "2026-02-01", false, "", "2026-01-05 08:00", nil, "2026-02-01"},
+		"a start between ticks begins at the next one":         {"@daily", "2026-01-05T06:00:00Z", false, "", "2026-01-05 08:00", nil, "2026-01-06"},
+		"not due yet":                                          {"@daily", "2025-05-01", false, "2026-01-05", "2026-01-05 23:59", nil, "2026-01-05"},
+		"due at the end of its interval":                       {"@daily", "2025-05-01", false, "2026-01-05", "2026-01-06", []string{"2026-01-05"}, "2026-01-06"},
+		"the clock was set back into the interval before":      {"@daily", "2025-05-01", false, "2026-01-06", "2026-01-05 23:59", nil, "2026-01-05"},
+		"the clock was set back by years":                      {"@daily", "2025-05-01", true, "2030-01-06", "2026-01-05 08:00", nil, "2026-01-05"},
+		"the clock was set back to before the start date":      {"@daily", "2026-01-04", false, "2026-01-06", "2025-01-05 08:00", nil, "2026-01-06"},
+		"a schedule that was daily counts the week that is on": {"@weekly", "2025-05-01", false, "2026-01-05", "2026-01-05 08:00", nil, "2026-01-04"},
+		"only the latest after a down time":                    {"@daily", "2025-05-01", false, "2026-01-05", "2026-01-09 10:00", []string{"2026-01-08"}, "2026-01-09"},
+		"all of them with catch-up":                            {"@daily", "2025-05-01", true, "2026-01-05", "2026-01-08 10:00", []string{"2026-01-05", "2026-01-06", "2026-01-07"}, "2026-01-08"},
+		"a clock set back plans nothing":                       {"@daily", "2025-05-01", false, "2026-01-05", "2025-12-01", nil, "2025-12-01"},
+		"weekdays at six":                                      {"0 6 * * 1-5", "2025-05-01", false, "2026-01-02 06:00", "2026-01-05 07:00", []string{"2026-01-02 06:00"}, "2026-01-05 06:00"},
+		"every quarter of an hour":                             {"*/15 * * * *", "2025-05-01", false, "2026-01-05 10:00", "2026-01-05 11:07", []string{"2026-01-05 10:45"}, "2026-01-05 11:00"},
+		"a leap day":                                           {"0 0 29 2 *", "2025-05-01", false, "", "2026-01-05", nil, "2028-02-29"},
+		"a schedule that was changed":                          {"0 6 * * *", "2025-05-01", false, "2026-01-05", "2026-01-05 12:00", nil, "2026-01-05 06:00"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := dag.ParseSchedule(c.cron, c.start, "UTC", c.catchup)

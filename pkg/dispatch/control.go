@@ -14,7 +14,7 @@ import (
 // adopt queues again what was running when the process before this one ended. We hold the lock, so nobody runs it any more.
 func (e *Engine) adopt(ctx context.Context) error {
 	for id := range e.plans {
-		left, err := e.store.Running(ctx, id, time.Time{})
+		left, err := e.store.Running(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -41,6 +41,7 @@ func (e *Engine) requeue(ctx context.Context, c dagrunstore.Claim, why string) e
 func (e *Engine) control(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var last time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -48,9 +49,12 @@ func (e *Engine) control(ctx context.Context) {
 		case <-e.wake:
 		case <-timer.C:
 		}
-		e.lastTick.Store(e.now().UnixMicro())
+		e.lastTick.note()
 		wait := e.opts.Reconcile
-		var failed error
+		failed := e.followClock(ctx, last)
+		if failed == nil {
+			last = e.now()
+		}
 		for id, plan := range e.plans {
 			due, err := e.look(ctx, id, plan)
 			if err != nil && ctx.Err() == nil {
@@ -83,22 +87,8 @@ func (e *Engine) look(ctx context.Context, id string, plan *dag.Plan) (due time.
 	if err := e.takeBack(ctx, id); err != nil {
 		return due, err
 	}
-	lost, err := e.store.Running(ctx, id, e.now())
-	if err != nil {
+	if err := e.checkLeases(ctx, id); err != nil {
 		return due, err
-	}
-	for _, c := range lost {
-		if e.isLive(c.Fence) {
-			// The clock was set, or the machine slept: the task runs, and its lease is about to be renewed.
-			if _, err := e.store.Renew(ctx, c, e.now().Add(e.opts.Lease)); err != nil {
-				return due, err
-			}
-			continue
-		}
-		why := fmt.Sprintf("The lease of this try ran out; the task goes on as try %d, which uses up no retry.", c.Try+1)
-		if err := e.requeue(ctx, c, why); err != nil {
-			return due, err
-		}
 	}
 	active, err := e.store.ActiveRuns(ctx, id)
 	if err != nil {
@@ -122,16 +112,54 @@ func (e *Engine) look(ctx context.Context, id string, plan *dag.Plan) (due time.
 		e.opts.Log.InfoContext(ctx, "DAG run started", "dag_id", id, "dag_run_id", p.Run.ID)
 		due = earlier(due, e.planned(p))
 	}
-	queued, err := e.store.Queued(ctx, id, e.now())
+	queued, err := e.store.Queued(ctx, id)
 	if err != nil {
 		return due, err
 	}
 	for _, job := range queued {
-		if err := e.jobs.insert(ctx, job, e.epoch); err != nil {
+		if err := e.jobs.insert(ctx, job, e.epoch.Load()); err != nil {
 			return due, fmt.Errorf("inserting a job: %w", err)
 		}
 	}
 	return due, nil
+}
+
+// checkLeases queues again the tries that nobody runs any more. A lease counts from now if the clock was set, or the machine slept: the task may run, and
+// if it does not, its lease must not hold until the clock is where it was.
+func (e *Engine) checkLeases(ctx context.Context, id string) error {
+	running, err := e.store.Running(ctx, id)
+	if err != nil {
+		return err
+	}
+	now := e.now()
+	latest := now.Add(e.opts.Lease)
+	for _, c := range running {
+		switch {
+		case !c.Lease.Before(now) && !c.Lease.After(latest): // good
+		case e.isLive(c.Fence), c.Lease.After(latest):
+			_, err = e.store.Renew(ctx, c, latest)
+		default:
+			err = e.requeue(ctx, c, fmt.Sprintf("The lease of this try ran out; the task goes on as try %d, which uses up no retry.", c.Try+1))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// followClock makes the jobs of before a jump back of the clock count for nothing, since River would hold them until that time comes again: those that are
+// still to be claimed are inserted anew. last is when it looked before.
+func (e *Engine) followClock(ctx context.Context, last time.Time) error {
+	if !e.now().Before(last) {
+		return nil
+	}
+	e.opts.Log.WarnContext(ctx, "the clock was set back", "by_at_least", last.Sub(e.now()))
+	epoch, err := e.store.NextFence(ctx)
+	if err == nil {
+		e.epoch.Store(epoch)
+	}
+	return err
 }
 
 // takeBack queues again the tries of which this process could not store how they ended, for example because the disk was full.
@@ -140,7 +168,7 @@ func (e *Engine) takeBack(ctx context.Context, id string) error {
 	if len(left) == 0 {
 		return nil
 	}
-	running, err := e.store.Running(ctx, id, time.Time{})
+	running, err := e.store.Running(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -162,8 +190,9 @@ func (e *Engine) takeBack(ctx context.Context, id string) error {
 // planned reports the end of a run, and returns when its next retry is due.
 func (e *Engine) planned(p dagrunstore.Progress) time.Time {
 	if p.Ended {
-		e.opts.Observer.RunEnded(p.Run.DAGID, p.Run.State, p.Run.EndedAt.Sub(p.Run.StartedAt))
-		e.opts.Log.Info("DAG run ended", "dag_id", p.Run.DAGID, "dag_run_id", p.Run.ID, "state", p.Run.State, "took", p.Run.EndedAt.Sub(p.Run.StartedAt))
+		took := max(p.Run.EndedAt.Sub(p.Run.StartedAt), 0) // the clock may have been set back
+		e.opts.Observer.RunEnded(p.Run.DAGID, p.Run.State, took)
+		e.opts.Log.Info("DAG run ended", "dag_id", p.Run.DAGID, "dag_run_id", p.Run.ID, "state", p.Run.State, "took", took)
 	}
 	return p.Wakeup
 }

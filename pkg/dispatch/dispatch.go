@@ -37,13 +37,13 @@ type Options struct {
 	JobsFile  string // SQLite file of River
 	Log       *slog.Logger
 	Observer  Observer
-	MaxActive int           // DAG runs of one DAG at the same time; default 1
-	Workers   int           // tasks at the same time; default 16
-	Lease     time.Duration // how long a claim holds without being renewed; default 30 s. It is renewed every fifth of it
-	Reconcile time.Duration // how often rows and jobs are compared when nothing happens; default 2 s
-	Grace     time.Duration // how long tasks may go on after a stop was asked for, before they are cancelled; default 5 s
-	Linger    time.Duration // how long tasks may take to return once cancelled; default 15 s
-	Now       func() time.Time
+	MaxActive int              // DAG runs of one DAG at the same time; default 1
+	Workers   int              // tasks at the same time; default 16
+	Lease     time.Duration    // how long a claim holds without being renewed; default 30 s. It is renewed every fifth of it
+	Reconcile time.Duration    // how often rows and jobs are compared when nothing happens; default 2 s
+	Grace     time.Duration    // how long tasks may go on after a stop was asked for, before they are cancelled; default 5 s
+	Linger    time.Duration    // how long tasks may take to return once cancelled; default 15 s
+	Now       func() time.Time // River's clock, too; nil is the clock of the machine
 }
 
 func (o *Options) setDefaults() {
@@ -62,9 +62,6 @@ func (o *Options) setDefaults() {
 	if o.Workers == 0 {
 		o.Workers = 16
 	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	if o.Observer == nil {
 		o.Observer = nobody{}
 	}
@@ -81,14 +78,14 @@ type Engine struct {
 	plans map[string]*dag.Plan
 	store *dagrunstore.Store
 	jobs  *jobs
-	epoch int64 // tells the jobs of this process from those of dead ones
+	epoch atomic.Int64 // tells the jobs that count from those of dead processes
 
 	mu   sync.Mutex
 	live map[int64]bool   // fences of the claims whose tasks run here
 	left map[int64]string // fences of the claims whose end could not be stored → DAG
 
 	wake     chan struct{}
-	lastTick atomic.Int64 // µs
+	lastTick tick
 	problem  atomic.Pointer[error]
 	stopping atomic.Bool
 	tasks    context.Context // of all tasks; ends when a stop cancels them
@@ -123,11 +120,12 @@ func (e *Engine) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	var err error
-	if e.epoch, err = e.store.NextFence(ctx); err != nil {
+	epoch, err := e.store.NextFence(ctx)
+	if err != nil {
 		return err
 	}
-	e.jobs, err = openJobs(ctx, e.opts.JobsFile, e.opts.Workers, e.opts.Log, e.perform)
+	e.epoch.Store(epoch)
+	e.jobs, err = openJobs(ctx, e.opts, e.perform)
 	return err
 }
 
@@ -211,7 +209,28 @@ func (e *Engine) Wake() {
 	}
 }
 
-// LastTick returns when the engine last looked at the rows.
-func (e *Engine) LastTick() time.Time { return time.UnixMicro(e.lastTick.Load()).UTC() }
+// LastTick returns when the engine last looked at the rows, zero before the first time. time.Since of it is right whatever happens to the clock.
+func (e *Engine) LastTick() time.Time { return e.lastTick.last() }
 
-func (e *Engine) now() time.Time { return e.opts.Now().UTC().Truncate(time.Microsecond) }
+// tick remembers when something was last done, with the monotonic reading of the clock.
+type tick struct{ at atomic.Pointer[time.Time] }
+
+func (t *tick) note() {
+	now := time.Now()
+	t.at.Store(&now)
+}
+
+func (t *tick) last() time.Time {
+	if at := t.at.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
+}
+
+func (e *Engine) now() time.Time {
+	now := time.Now
+	if e.opts.Now != nil {
+		now = e.opts.Now
+	}
+	return now().UTC().Truncate(time.Microsecond)
+}

@@ -2,7 +2,6 @@ package dispatch_test
 
 import (
 	"context"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,34 +50,4 @@ func TestATaskWhoseEndCannotBeStoredIsTakenBack(t *testing.T) {
 	i := b.instance(t, "r", "t")
 	require.Equal(t, 2, i.Try)
 	require.Zero(t, i.Failures, "it uses up no retry")
-}
-
-// TestAClockThatJumpsLosesNothing sets the clock by days, months and years in the middle of tasks, both ways.
-func TestAClockThatJumpsLosesNothing(t *testing.T) {
-	dir := t.TempDir()
-	var ahead atomic.Int64
-	var ran [6]atomic.Int64
-	var tasks []dag.Task
-	for n, jump := range []time.Duration{-24 * time.Hour, 365 * 24 * time.Hour, -90 * 24 * time.Hour, time.Minute, -time.Second, 0} {
-		id := string(rune('a' + n))
-		next := task(id, func(context.Context, *dag.TaskContext) (dag.Result, error) {
-			ahead.Store(int64(jump))
-			ran[n].Add(1)
-			return dag.Done(), nil
-		})
-		if n > 0 {
-			next.Upstream = []string{string(rune('a' + n - 1))}
-		}
-		tasks = append(tasks, next)
-	}
-	opts := options(t, dir, store(t, dir), plan(t, tasks...))
-	opts.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	b := start(t, opts)
-	for round, id := range []string{"r1", "r2"} {
-		b.trigger(t, id)
-		b.awaitRun(t, id, dag.RunSuccess)
-		for n := range ran {
-			require.EqualValues(t, round+1, ran[n].Load(), "task %d", n)
-		}
-	}
 }

@@ -64,8 +64,9 @@ type jobs struct {
 	client *river.Client[*sql.Tx]
 }
 
-func openJobs(ctx context.Context, file string, workers int, log *slog.Logger, perform func(dagrunstore.Job) error) (*jobs, error) {
-	db, err := sqlstore.Open(ctx, "sqlite:"+file, log)
+func openJobs(ctx context.Context, opts Options, perform func(dagrunstore.Job) error) (*jobs, error) {
+	file := opts.JobsFile
+	db, err := sqlstore.Open(ctx, "sqlite:"+file, opts.Log)
 	if err != nil {
 		return nil, badFile(file, err)
 	}
@@ -74,7 +75,7 @@ func openJobs(ctx context.Context, file string, workers int, log *slog.Logger, p
 		return nil, err
 	}
 	pool.SetMaxOpenConns(1) // as riversqlite asks for
-	client, err := newClient(ctx, pool, workers, log, perform)
+	client, err := newClient(ctx, pool, opts, perform)
 	if err != nil {
 		return nil, badFile(file, errors.Join(err, pool.Close()))
 	}
@@ -85,8 +86,8 @@ func badFile(file string, err error) error {
 	return apperror.Wrap(apperror.Unavailable, err, "cannot use the job file %s; check that it is writable and its disk not full; if it is damaged, delete it: it holds nothing that is not made again", file)
 }
 
-func newClient(ctx context.Context, pool *sql.DB, workers int, log *slog.Logger, perform func(dagrunstore.Job) error) (*river.Client[*sql.Tx], error) {
-	quiet := slog.New(warnings{log.Handler()}).With("library", "river")
+func newClient(ctx context.Context, pool *sql.DB, opts Options, perform func(dagrunstore.Job) error) (*river.Client[*sql.Tx], error) {
+	quiet := slog.New(warnings{opts.Log.Handler()}).With("library", "river")
 	driver := inProcess{riversqlite.New(pool)}
 	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: quiet})
 	if err != nil {
@@ -99,8 +100,13 @@ func newClient(ctx context.Context, pool *sql.DB, workers int, log *slog.Logger,
 	if err := river.AddWorkerSafely(registered, &worker{perform: perform}); err != nil {
 		return nil, fmt.Errorf("worker: %w", err)
 	}
+	var test river.TestConfig
+	if opts.Now != nil {
+		test.Time = riverClock(opts.Now)
+	}
 	return river.NewClient(driver, &river.Config{
-		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
+		Test:                        test,
+		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: opts.Workers}},
 		Workers:                     registered,
 		Logger:                      quiet,
 		FetchPollInterval:           fetchPoll,
@@ -128,6 +134,18 @@ func (j *jobs) close() error { return j.pool.Close() }
 func (j *jobs) insert(ctx context.Context, job dagrunstore.Job, epoch int64) error {
 	_, err := j.client.Insert(ctx, jobArgs{Instance: job.Instance, Try: job.Try, Epoch: epoch}, nil)
 	return err
+}
+
+// riverClock is our clock as River reads it.
+type riverClock func() time.Time
+
+// Now is what the clock says.
+func (c riverClock) Now() time.Time { return c().UTC() }
+
+// NowOrNil is the same; nil would let the database say.
+func (c riverClock) NowOrNil() *time.Time {
+	now := c.Now()
+	return &now
 }
 
 // inProcess is River's SQLite driver without its notifications through the database, which are for other processes and are polled for there. Without them

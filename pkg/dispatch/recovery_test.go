@@ -90,7 +90,7 @@ func TestALostClaimEndsTheSayOfATry(t *testing.T) {
 	}))))
 	b.trigger(t, "r")
 	<-begun
-	claims, err := s.Running(t.Context(), "d", time.Time{})
+	claims, err := s.Running(t.Context(), "d")
 	require.NoError(t, err)
 	_, taken, err := s.Requeue(t.Context(), claims[0], "taken away", time.Now())
 	require.NoError(t, err)
@@ -126,7 +126,7 @@ func TestATaskThatLosesItsLeaseIsCancelled(t *testing.T) {
 	b := start(t, opts)
 	b.trigger(t, "r")
 	<-begun
-	claims, err := s.Running(t.Context(), "d", time.Time{})
+	claims, err := s.Running(t.Context(), "d")
 	require.NoError(t, err)
 	_, _, err = s.Requeue(t.Context(), claims[0], "taken away", time.Now())
 	require.NoError(t, err)

@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"tasador/pkg/dag"
@@ -22,7 +21,7 @@ type Scheduler struct {
 	log      *slog.Logger
 	now      func() time.Time
 	wake     chan struct{}
-	lastTick atomic.Int64 // µs
+	lastTick tick
 }
 
 // NewScheduler returns the scheduler of a DAG that EnsureDAG has seen; queued is called when it has stored runs. A nil schedule triggers
@@ -46,7 +45,7 @@ func (s *Scheduler) Run(ctx context.Context, ready func()) error {
 		case <-s.wake:
 		case <-timer.C:
 		}
-		s.lastTick.Store(s.now().UnixMicro())
+		s.lastTick.note()
 		timer.Reset(s.tick(ctx))
 	}
 }
@@ -85,5 +84,5 @@ func (s *Scheduler) Wake() {
 	}
 }
 
-// LastTick returns when the scheduler last looked.
-func (s *Scheduler) LastTick() time.Time { return time.UnixMicro(s.lastTick.Load()).UTC() }
+// LastTick returns when the scheduler last looked, as Engine.LastTick does.
+func (s *Scheduler) LastTick() time.Time { return s.lastTick.last() }

@@ -44,8 +44,8 @@ func (e *Engine) perform(job dagrunstore.Job) (err error) {
 	if plan == nil {
 		return fmt.Errorf("there is no DAG %s", claim.Run.DAGID)
 	}
-	begin := e.now()
-	log := slog.New(newTryLog(e.opts.Log, e.store, claim, e.opts.Now))
+	begin := time.Now() // what a task took is measured, whatever happens to the clock
+	log := slog.New(newTryLog(e.opts.Log, e.store, claim, e.now))
 	task, known := plan.Task(claim.TaskID)
 	if !known {
 		gone := fmt.Errorf("this version of the DAG %s has no task %s", claim.Run.DAGID, claim.TaskID)
@@ -84,12 +84,12 @@ func (e *Engine) finish(ctx context.Context, plan *dag.Plan, c dagrunstore.Claim
 		return nil
 	}
 	killpoint.At(killpoint.AfterFinish)
-	e.opts.Observer.TaskEnded(c.Run.DAGID, c.TaskID, state, e.now().Sub(begin))
+	e.opts.Observer.TaskEnded(c.Run.DAGID, c.TaskID, state, time.Since(begin))
 	if retry := e.planned(p); p.Ended || !retry.IsZero() {
 		e.Wake()
 	}
 	for _, job := range p.Jobs {
-		if err := e.jobs.insert(ctx, job, e.epoch); err != nil {
+		if err := e.jobs.insert(ctx, job, e.epoch.Load()); err != nil {
 			// The rows say that the try is queued; control inserts it again.
 			e.opts.Log.WarnContext(ctx, "cannot insert a job; trying again", "error", err)
 			e.Wake()
@@ -166,21 +166,21 @@ func (e *Engine) renew(c dagrunstore.Claim, ended <-chan struct{}) bool {
 	ctx := context.WithoutCancel(e.tasks)
 	every := time.NewTicker(e.opts.Lease / 5)
 	defer every.Stop()
-	until := e.now().Add(e.opts.Lease)
+	renewed := time.Now() // by the monotonic clock: a clock that was set says nothing about the lease
 	for {
 		select {
 		case <-ended:
 			return true
 		case <-every.C:
 		}
-		next := e.now().Add(e.opts.Lease)
+		began := time.Now()
 		try, cancel := context.WithTimeout(ctx, e.opts.Lease/2)
-		ok, err := e.store.Renew(try, c, next)
+		ok, err := e.store.Renew(try, c, e.now().Add(e.opts.Lease))
 		cancel()
 		switch {
 		case err == nil && ok:
-			until = next
-		case err == nil, e.now().After(until):
+			renewed = began
+		case err == nil, time.Since(renewed) > e.opts.Lease:
 			return false
 		default:
 			e.opts.Log.WarnContext(ctx, "cannot renew the lease of a task; trying again", "task_id", c.TaskID, "error", err)

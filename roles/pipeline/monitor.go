@@ -30,7 +30,7 @@ func (r *role) health(c echo.Context) error {
 	}
 	return c.JSON(http.StatusOK, map[string]any{
 		"metadatabase":  map[string]any{"status": database},
-		"scheduler":     map[string]any{"status": scheduler, "latest_scheduler_heartbeat": last},
+		"scheduler":     map[string]any{"status": scheduler, "latest_scheduler_heartbeat": last.UTC()},
 		"triggerer":     map[string]any{"status": nil, "latest_triggerer_heartbeat": nil},
 		"dag_processor": map[string]any{"status": nil, "latest_dag_processor_heartbeat": nil},
 	})

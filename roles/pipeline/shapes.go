@@ -203,6 +203,6 @@ func seconds(from, to time.Time) *float64 {
 	if from.IsZero() || to.IsZero() {
 		return nil
 	}
-	s := to.Sub(from).Seconds()
+	s := max(to.Sub(from), 0).Seconds() // the clock may have been set back
 	return &s
 }

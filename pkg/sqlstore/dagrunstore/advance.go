@@ -95,6 +95,9 @@ func advance(tx *gorm.DB, plan *dag.Plan, runKey int64, paused bool, now time.Ti
 	if err != nil {
 		return p, err
 	}
+	if err := boundRetries(tx, plan, rows, have, now); err != nil {
+		return p, err
+	}
 	d := plan.Next(have, paused, now)
 	for _, m := range d.Moves {
 		job, err := makeMove(tx, rows[m.TaskID], m, now)
@@ -148,6 +151,24 @@ func loadInstances(tx *gorm.DB, plan *dag.Plan, runKey int64) (map[string]instan
 		have[id] = dag.Instance{State: dag.TaskState(r.State), RetryAt: moment(r.RetryAt), Branched: branched, Followed: f}
 	}
 	return rows, have, nil
+}
+
+// boundRetries sees to it that no retry is further away than its delay, as one is when the clock was set back after the failure.
+func boundRetries(tx *gorm.DB, plan *dag.Plan, rows map[string]instanceRow, have map[string]dag.Instance, now time.Time) error {
+	for id, i := range have {
+		task, _ := plan.Task(id)
+		latest := now.Add(task.RetryDelay)
+		if i.State != dag.StateUpForRetry || !i.RetryAt.After(latest) {
+			continue
+		}
+		err := tx.Model(&instanceRow{}).Where("instance_key = ? AND state = ?", rows[id].InstanceKey, dag.StateUpForRetry).Update("retry_at", micros(latest)).Error
+		if err != nil {
+			return err
+		}
+		i.RetryAt = latest
+		have[id] = i
+	}
+	return nil
 }
 
 // skipRecord is the value of the XCom dag.SkipKey.

@@ -18,6 +18,7 @@ type Claim struct {
 	TaskID   string
 	Try      int
 	Fence    int64
+	Lease    time.Time // when it ends unless it is renewed; only Running tells
 }
 
 // NextFence draws from the one growing sequence.
@@ -164,29 +165,26 @@ func (s *Store) Requeue(ctx context.Context, c Claim, why string, now time.Time)
 // StateRestarting is how the history shows a try that neither succeeded nor failed: its process ended, or it was handed back. It is Airflow's word.
 const StateRestarting dag.TaskState = "restarting"
 
-// Running returns the claims whose lease ended before the given time; the zero time returns all that are running.
-func (s *Store) Running(ctx context.Context, dagID string, leaseBefore time.Time) ([]Claim, error) {
-	db := s.db.WithContext(ctx).Table("task_instance").Select("task_instance.*").Joins("JOIN dag_run ON dag_run.run_key = task_instance.run_key").
-		Where("dag_run.dag_id = ? AND task_instance.state = ?", dagID, dag.StateRunning)
-	if !leaseBefore.IsZero() {
-		db = db.Where("lease_until < ?", micros(leaseBefore))
-	}
+// Running returns the claims of the tasks of a DAG that are running, with their leases.
+func (s *Store) Running(ctx context.Context, dagID string) ([]Claim, error) {
 	var rows []instanceRow
-	if err := db.Find(&rows).Error; err != nil {
+	err := s.db.WithContext(ctx).Table("task_instance").Select("task_instance.*").Joins("JOIN dag_run ON dag_run.run_key = task_instance.run_key").
+		Where("dag_run.dag_id = ? AND task_instance.state = ?", dagID, dag.StateRunning).Find(&rows).Error
+	if err != nil {
 		return nil, sqlstore.Translate(err, "running tasks")
 	}
 	claims := make([]Claim, len(rows))
 	for i, r := range rows {
-		claims[i] = Claim{Run: Run{Key: r.RunKey}, Instance: r.InstanceKey, TaskID: r.TaskID, Try: r.Try, Fence: r.Fence}
+		claims[i] = Claim{Run: Run{Key: r.RunKey}, Instance: r.InstanceKey, TaskID: r.TaskID, Try: r.Try, Fence: r.Fence, Lease: moment(r.LeaseUntil)}
 	}
 	return claims, nil
 }
 
-// Queued returns the tries of a DAG that were queued before the given time and not claimed yet.
-func (s *Store) Queued(ctx context.Context, dagID string, before time.Time) ([]Job, error) {
+// Queued returns the tries of a DAG that are queued and not claimed yet, whatever the clock said when they were queued.
+func (s *Store) Queued(ctx context.Context, dagID string) ([]Job, error) {
 	var rows []instanceRow
 	err := s.db.WithContext(ctx).Table("task_instance").Select("task_instance.*").Joins("JOIN dag_run ON dag_run.run_key = task_instance.run_key").
-		Where("dag_run.dag_id = ? AND task_instance.state = ? AND task_instance.queued_at <= ?", dagID, dag.StateQueued, micros(before)).
+		Where("dag_run.dag_id = ? AND task_instance.state = ?", dagID, dag.StateQueued).
 		Order("task_instance.instance_key").Find(&rows).Error
 	jobs := make([]Job, len(rows))
 	for i, r := range rows {
