@@ -27,7 +27,8 @@ type Config struct {
 
 // HTTP is what all servers share.
 type HTTP struct {
-	AllowedHosts []string `name:"allowed-hosts" placeholder:"NAMES" help:"Host names under which the servers may be called, beside those of loopback; * allows all."`
+	AllowedHosts []string      `name:"allowed-hosts" placeholder:"NAMES" help:"Host names under which the servers may be called, beside those of loopback; * allows all."`
+	StopDelay    time.Duration `name:"stop-delay" default:"0s" placeholder:"DURATION" help:"How long a stop keeps answering new connections once /readyz says that it stops; behind a balancer, longer than it needs to notice."`
 }
 
 // Log is where and how the log is written; it goes to standard error.

@@ -5,10 +5,14 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/property"
 )
+
+// maxStopDelay leaves time for the rest of a stop: a role has a minute.
+const maxStopDelay = 15 * time.Second
 
 // Validate checks the settings of the roles that run. Codes: Invalid, with a sentence that names the key and its value.
 func (c *Config) Validate(roles []string) error {
@@ -24,6 +28,9 @@ func (c *Config) Validate(roles []string) error {
 		if err := validateURI(u.key, u.value); err != nil {
 			return err
 		}
+	}
+	if c.HTTP.StopDelay < 0 || c.HTTP.StopDelay > maxStopDelay {
+		return apperror.New(apperror.Invalid, "--http.stop-delay=%s is not between 0s and %s", c.HTTP.StopDelay, maxStopDelay)
 	}
 	if slices.Contains(roles, RoleServing) && (c.Serving.Model == "" || c.Serving.Stage == "") {
 		return apperror.New(apperror.Invalid, "--serving.model=%s with --serving.stage=%s names no version; name the registered model and a stage such as Production",

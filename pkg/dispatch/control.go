@@ -70,12 +70,12 @@ func (e *Engine) control(ctx context.Context) {
 	}
 }
 
-// Ready reports why the last look at the rows led to nothing. Codes: Unavailable.
-func (e *Engine) Ready(context.Context) error {
+// Ready reports why the last look at the rows led to nothing, or why the job file cannot be written. Codes: Unavailable.
+func (e *Engine) Ready(ctx context.Context) error {
 	last := e.problem.Load()
 	switch {
 	case last == nil || *last == nil:
-		return nil
+		return e.jobs.probe.Check(ctx)
 	case apperror.CodeOf(*last) == apperror.Unavailable:
 		return *last
 	}

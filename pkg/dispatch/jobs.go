@@ -15,6 +15,7 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/sqlstore"
 	"tasador/pkg/sqlstore/dagrunstore"
+	"tasador/pkg/writable"
 )
 
 const (
@@ -61,6 +62,7 @@ func (w *worker) Timeout(*river.Job[jobArgs]) time.Duration { return -1 }
 type jobs struct {
 	file   string
 	pool   *sql.DB
+	probe  *writable.Probe
 	client *river.Client[*sql.Tx]
 }
 
@@ -79,7 +81,7 @@ func openJobs(ctx context.Context, opts Options, perform func(dagrunstore.Job) e
 	if err != nil {
 		return nil, badFile(file, errors.Join(err, pool.Close()))
 	}
-	return &jobs{file: file, pool: pool, client: client}, nil
+	return &jobs{file: file, pool: pool, probe: sqlstore.NewProbe(db), client: client}, nil
 }
 
 func badFile(file string, err error) error {

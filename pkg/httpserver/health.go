@@ -34,7 +34,7 @@ func (s *Server) buildinfo(c echo.Context) error {
 // readyz answers 200 when every check passes, else 503; the body names each part and why it is not ready.
 func (s *Server) readyz(c echo.Context) error {
 	status, parts := http.StatusOK, map[string]string{}
-	if s.stopping.Load() {
+	if s.leaving.Load() {
 		status, parts["server"] = http.StatusServiceUnavailable, "stopping"
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), probeTimeout)

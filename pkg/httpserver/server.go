@@ -62,6 +62,9 @@ type Options struct {
 	Build        observability.Build
 	AllowedHosts []string // Host names accepted beside loopback's; "*" accepts all
 	Checks       []Check
+	// StopDelay is how long a stop leaves the listener open once /readyz says that it stops, so that balancers and clients that connect anew for each
+	// request go elsewhere before they are refused. 0 closes it at once.
+	StopDelay time.Duration
 	// WriteError renders an error in the shape that the role's clients expect; nil means WriteJSONError.
 	WriteError func(c echo.Context, err error) error
 }
@@ -70,7 +73,8 @@ type Options struct {
 type Server struct {
 	opts     Options
 	echo     *echo.Echo
-	stopping atomic.Bool
+	leaving  atomic.Bool  // a stop was asked for
+	stopping atomic.Bool  // the listener is closed
 	open     atomic.Int64 // connections
 	bodies   bodies
 }
@@ -105,7 +109,7 @@ func (s *Server) Register(routes ...Route) {
 // Echo returns the router, for libraries that bind to it themselves.
 func (s *Server) Echo() *echo.Echo { return s.echo }
 
-// Run serves until ctx ends, then turns not ready, lets the requests under way finish and closes.
+// Run serves until ctx ends, then turns not ready, keeps answering for the stop delay, stops listening, lets the requests under way finish and closes.
 func (s *Server) Run(ctx context.Context, ready func()) error {
 	hs := &http.Server{
 		Handler:           s.echo,
@@ -121,6 +125,10 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 	case err := <-served:
 		return fmt.Errorf("HTTP server on %s: %w", s.opts.Listener.Addr(), err)
 	case <-ctx.Done():
+	}
+	s.leaving.Store(true)
+	if err := awaitOthers(s.opts.StopDelay, served); err != nil {
+		return fmt.Errorf("HTTP server on %s: %w", s.opts.Listener.Addr(), err)
 	}
 	// The library drops requests that it reads once Shutdown was called, so those that reached us come first. Nobody is asked to
 	// connect anew before the listener is closed.
@@ -139,6 +147,18 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		return errors.Join(fmt.Errorf("requests still under way after %s were cut off: %w", drainTimeout, err), hs.Close())
 	}
 	return nil
+}
+
+// awaitOthers gives whoever asks /readyz time to go elsewhere. It returns early, with an error, if the server breaks.
+func awaitOthers(delay time.Duration, broken <-chan error) error {
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case err := <-broken:
+		return err
+	case <-timer.C:
+		return nil
+	}
 }
 
 // count follows the connections.

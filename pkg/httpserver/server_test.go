@@ -37,13 +37,15 @@ func start(t *testing.T, routes []httpserver.Route, checks ...httpserver.Check) 
 
 func startWith(t *testing.T, routes []httpserver.Route, opts httpserver.Options) running {
 	t.Helper()
-	ln := testkit.Listen(t)
-	opts.Role, opts.Listener, opts.Log = "test", ln, slog.New(slog.DiscardHandler)
+	if opts.Listener == nil {
+		opts.Listener = testkit.Listen(t)
+	}
+	opts.Role, opts.Log = "test", slog.New(slog.DiscardHandler)
 	opts.Build = observability.Build{Version: "v1", Commit: "c", GoVersion: "go"}
 	opts.Metrics = observability.NewRegistry(opts.Build)
 	s := httpserver.New(opts)
 	s.Register(routes...)
-	return running{base: "http://" + ln.Addr().String(), metrics: opts.Metrics, stop: testkit.Serve(t, s)}
+	return running{base: "http://" + opts.Listener.Addr().String(), metrics: opts.Metrics, stop: testkit.Serve(t, s)}
 }
 
 func do(t *testing.T, method, url, body string, header ...string) (int, string) {

@@ -3,6 +3,8 @@ package httpserver_test
 import (
 	"bufio"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -16,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tasador/pkg/httpserver"
+	"tasador/pkg/testkit"
 )
 
 // dial opens a connection of its own, as a client that writes its requests by hand.
@@ -136,6 +139,77 @@ func TestStopUnderLoadFailsNoRequestThatReachedUs(t *testing.T) {
 	clients.Wait()
 	require.Zero(t, broken.Load())
 	require.Equal(t, handled.Load(), answered.Load())
+}
+
+// watched notes when it is closed.
+type watched struct {
+	net.Listener
+	closed atomic.Bool
+}
+
+func (w *watched) Close() error {
+	w.closed.Store(true)
+	return w.Listener.Close()
+}
+
+// TestNewConnectionsAreAnsweredDuringTheStopDelay hammers with a new connection for each request. None may fail before the listener is closed, long after
+// /readyz has said that the server stops.
+func TestNewConnectionsAreAnsweredDuringTheStopDelay(t *testing.T) {
+	ln := &watched{Listener: testkit.Listen(t)}
+	s := startWith(t, []httpserver.Route{{Method: http.MethodPost, Path: "/echo", Handler: echoBody}}, httpserver.Options{Listener: ln, StopDelay: 500 * time.Millisecond})
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	ask := func(method, path string) (int, error) {
+		req, err := http.NewRequestWithContext(t.Context(), method, s.base+path, strings.NewReader("hi"))
+		if err != nil {
+			return 0, err
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			return 0, err
+		}
+		_, err = io.Copy(io.Discard, res.Body)
+		return res.StatusCode, errors.Join(err, res.Body.Close())
+	}
+	var leaving atomic.Bool
+	var late atomic.Int64 // answers given while it was not ready
+	failed := make(chan error, 8)
+	var clients sync.WaitGroup
+	for range 8 {
+		clients.Go(func() {
+			for {
+				wasLeaving := leaving.Load()
+				status, err := ask(http.MethodPost, "/echo")
+				switch {
+				case err != nil && ln.closed.Load():
+					return
+				case err == nil && status != http.StatusOK:
+					err = fmt.Errorf("status %d", status)
+				}
+				if err != nil {
+					failed <- err
+					return
+				}
+				if wasLeaving {
+					late.Add(1)
+				}
+			}
+		})
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.stop() }()
+	require.Eventually(t, func() bool {
+		status, err := ask(http.MethodGet, "/readyz")
+		return err == nil && status == http.StatusServiceUnavailable
+	}, time.Minute, time.Millisecond)
+	leaving.Store(true)
+	clients.Wait()
+	require.NoError(t, <-stopped)
+	select {
+	case err := <-failed:
+		require.NoError(t, err)
+	default:
+	}
+	require.Positive(t, late.Load())
 }
 
 func TestABodyThatDoesNotComeHoldsUpNoStop(t *testing.T) {

@@ -85,7 +85,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		Log:          log,
 		Metrics:      metricsRegistry,
 		Build:        build,
-		AllowedHosts: cfg.HTTP.AllowedHosts,
+		AllowedHosts: cfg.HTTP.AllowedHosts, StopDelay: cfg.HTTP.StopDelay,
 		Checks: []httpserver.Check{
 			{Name: "model", Probe: func(context.Context) error { _, err := r.predictor.Current(); return err }},
 			{Name: "predictions", Probe: store.Ping},

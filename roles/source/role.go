@@ -55,8 +55,8 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		Log:          log,
 		Metrics:      registry,
 		Build:        build,
-		AllowedHosts: cfg.HTTP.AllowedHosts,
-		WriteError:   writeError,
+		AllowedHosts: cfg.HTTP.AllowedHosts, StopDelay: cfg.HTTP.StopDelay,
+		WriteError: writeError,
 	})
 	server.Register(first...)
 	server.Register(r.routes()...)

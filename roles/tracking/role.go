@@ -44,8 +44,8 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 	views := &pages{api: calls, store: store, site: site, cfg: cfg, build: build}
 	server := httpserver.New(httpserver.Options{
 		Role: config.RoleTracking, Listener: ln, Log: log, Metrics: observability.NewRegistry(build), Build: build,
-		AllowedHosts: cfg.HTTP.AllowedHosts, WriteError: views.writeError,
-		Checks: []httpserver.Check{{Name: "database", Probe: store.Ping}},
+		AllowedHosts: cfg.HTTP.AllowedHosts, StopDelay: cfg.HTTP.StopDelay, WriteError: views.writeError,
+		Checks: []httpserver.Check{{Name: "database", Probe: store.Ping}, {Name: "artifacts", Probe: files.Ping}},
 	})
 	server.Register(calls.routes()...)
 	server.Register(views.routes()...)

@@ -19,13 +19,17 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/artifact"
+	"tasador/pkg/writable"
 )
 
 // uploads is the folder of files that are still being written; no client can name it.
 const uploads = ".uploads"
 
 // Store keeps artifacts in a folder.
-type Store struct{ root *os.Root }
+type Store struct {
+	root  *os.Root
+	probe *writable.Probe
+}
 
 var _ artifact.Store = (*Store)(nil)
 
@@ -46,8 +50,12 @@ func Open(dir string) (*Store, error) {
 		_ = root.Close() // the first error is the one that matters
 		return nil, apperror.Wrap(apperror.Unavailable, err, "cannot write into the artifact folder %s; check its permissions", dir)
 	}
-	return &Store{root}, nil
+	what := "the artifact folder " + dir
+	return &Store{root, writable.NewProbe(what, func() error { return writable.Try(root, filepath.Join(uploads, "probe"), what) })}, nil
 }
+
+// Ping reports whether artifacts can be stored. Codes: Unavailable.
+func (s *Store) Ping(ctx context.Context) error { return s.probe.Check(ctx) }
 
 // Close closes the folder.
 func (s *Store) Close() error { return s.root.Close() }

@@ -13,25 +13,32 @@ import (
 
 	"tasador/pkg/dag"
 	"tasador/pkg/sqlstore"
+	"tasador/pkg/writable"
 )
 
 // Store is the store on one database. It is safe for concurrent use.
-type Store struct{ db *gorm.DB }
+type Store struct {
+	db    *gorm.DB
+	probe *writable.Probe
+}
 
 // Open brings the schema of db up to date and returns the store. Codes: those of sqlstore.Migrate.
 func Open(ctx context.Context, db *gorm.DB) (*Store, error) {
 	if err := sqlstore.Migrate(ctx, db, "dagrun"); err != nil {
 		return nil, err
 	}
-	return &Store{db: db}, nil
+	return &Store{db: db, probe: sqlstore.NewProbe(db)}, nil
 }
 
 // Close closes the database.
 func (s *Store) Close() error { return sqlstore.Close(s.db) }
 
-// Ping tells whether the database answers.
+// Ping tells whether the database answers and can be written. Codes: Unavailable.
 func (s *Store) Ping(ctx context.Context) error {
-	return sqlstore.Translate(s.db.WithContext(ctx).Exec("SELECT 1").Error, "the pipeline database")
+	if err := s.db.WithContext(ctx).Exec("SELECT 1").Error; err != nil {
+		return sqlstore.Translate(err, "the pipeline database")
+	}
+	return s.probe.Check(ctx)
 }
 
 // DAG is what is stored of a DAG; the rest is its definition.

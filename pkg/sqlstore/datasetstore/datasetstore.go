@@ -20,6 +20,7 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/sqlstore"
+	"tasador/pkg/writable"
 )
 
 // The folders of migrations; the two may be applied to one database.
@@ -46,6 +47,7 @@ type Store struct {
 type database struct {
 	db     *gorm.DB
 	engine engine
+	probe  *writable.Probe
 	label  string // RawData or CleanData, for messages
 }
 
@@ -71,7 +73,7 @@ func open(ctx context.Context, url, label, migrations string, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	d := &database{db: db, label: label}
+	d := &database{db: db, label: label, probe: sqlstore.NewProbe(db)}
 	if err = sqlstore.Migrate(ctx, db, migrations); err == nil {
 		d.engine, err = d.engineOf(ctx)
 	}
@@ -86,7 +88,7 @@ func (d *database) close() error { return sqlstore.Close(d.db) }
 // Close closes the connections of both databases.
 func (s *Store) Close() error { return errors.Join(s.raw.close(), s.clean.close()) }
 
-// Ready reports whether both databases answer. Codes: Unavailable.
+// Ready reports whether both databases answer and can be written. Codes: Unavailable.
 func (s *Store) Ready(ctx context.Context) error {
 	for _, d := range []*database{s.raw, s.clean} {
 		pool, err := sqlstore.Pool(d.db)
@@ -95,6 +97,9 @@ func (s *Store) Ready(ctx context.Context) error {
 		}
 		if err := pool.PingContext(ctx); err != nil {
 			return apperror.Wrap(apperror.Unavailable, sqlstore.Explain(d.db, err), "the database %s does not answer", d.label)
+		}
+		if err := d.probe.Check(ctx); err != nil {
+			return err
 		}
 	}
 	return nil

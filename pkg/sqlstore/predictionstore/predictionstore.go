@@ -15,6 +15,7 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/property"
 	"tasador/pkg/sqlstore"
+	"tasador/pkg/writable"
 )
 
 // migrationsName is the folder of migrations.
@@ -39,6 +40,7 @@ type Record struct {
 // Store keeps predictions. It is safe for concurrent use.
 type Store struct {
 	db     *gorm.DB
+	probe  *writable.Probe
 	log    *slog.Logger
 	queue  chan *pending
 	stop   chan struct{}
@@ -62,7 +64,7 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 		_ = sqlstore.Close(db) // the first error says more
 		return nil, err
 	}
-	s := &Store{db: db, log: log, queue: make(chan *pending, maxGroup), stop: make(chan struct{}), done: make(chan struct{})}
+	s := &Store{db: db, probe: sqlstore.NewProbe(db), log: log, queue: make(chan *pending, maxGroup), stop: make(chan struct{}), done: make(chan struct{})}
 	go s.write()
 	return s, nil
 }
@@ -172,9 +174,12 @@ func (s *Store) note(err error) {
 // errUndone undoes a transaction that was only tried.
 var errUndone = errors.New("undone")
 
-// Ping reports whether predictions can be stored. As long as all goes well it only takes the write lock; after a failure it stores
-// and removes a row, so that a full disk is told from one that has room again. Codes: Unavailable.
+// Ping reports whether predictions can be stored: whether the database can be written and nobody keeps the write lock. After a failure it stores and removes a
+// row as well. Codes: Unavailable.
 func (s *Store) Ping(ctx context.Context) error {
+	if err := s.probe.Check(ctx); err != nil {
+		return err
+	}
 	err := sqlstore.InTx(ctx, s.db, func(tx *gorm.DB) error {
 		if !s.failed.Load() {
 			return errUndone

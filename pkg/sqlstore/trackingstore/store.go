@@ -18,11 +18,13 @@ import (
 	"tasador/pkg/experiment/filter"
 	"tasador/pkg/registry"
 	"tasador/pkg/sqlstore"
+	"tasador/pkg/writable"
 )
 
 // Store is the database of the tracking role.
 type Store struct {
 	db     *gorm.DB
+	probe  *writable.Probe
 	root   string // artifact URI under which new experiments get their folder
 	parser *filter.Parser
 	now    func() int64
@@ -41,7 +43,7 @@ func Open(ctx context.Context, url, artifactRoot string, log *slog.Logger) (*Sto
 		return nil, err
 	}
 	s := &Store{
-		db: db, root: strings.TrimRight(artifactRoot, "/"), parser: filter.NewParser(),
+		db: db, probe: sqlstore.NewProbe(db), root: strings.TrimRight(artifactRoot, "/"), parser: filter.NewParser(),
 		now: func() int64 { return time.Now().UnixMilli() },
 	}
 	if err = sqlstore.Migrate(ctx, db, "tracking"); err == nil {
@@ -57,7 +59,7 @@ func Open(ctx context.Context, url, artifactRoot string, log *slog.Logger) (*Sto
 // Close closes the database.
 func (s *Store) Close() error { return sqlstore.Close(s.db) }
 
-// Ping reports whether the database answers.
+// Ping reports whether the database answers and can be written. Codes: Unavailable.
 func (s *Store) Ping(ctx context.Context) error {
 	pool, err := sqlstore.Pool(s.db)
 	if err != nil {
@@ -66,7 +68,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	if err := pool.PingContext(ctx); err != nil {
 		return apperror.Wrap(apperror.Unavailable, err, "the tracking database does not answer")
 	}
-	return nil
+	return s.probe.Check(ctx)
 }
 
 // ensureDefault makes experiment 0. gorm takes the id 0 for a missing one, so this is plain SQL.

@@ -19,6 +19,7 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/killpoint"
 	"tasador/pkg/listingapi"
+	"tasador/pkg/writable"
 )
 
 // keptPayloads is how many payloads are kept, the newest; their rows are in RawData by then.
@@ -26,7 +27,16 @@ const keptPayloads = 10
 
 // payloads keeps what the data API answered, one file for each DAG run, so that a retry need not ask again: what the source has
 // handed out it may not hand out a second time.
-type payloads struct{ dir string }
+type payloads struct {
+	dir   string
+	probe *writable.Probe
+}
+
+func newPayloads(dir string) payloads {
+	what := "the folder " + dir
+	// The name is of those that a start removes.
+	return payloads{dir: dir, probe: writable.NewProbe(what, func() error { return writable.TryDir(dir, strings.ReplaceAll(fetching, "*", "probe"), what) })}
+}
 
 // fetching is the pattern of the names of answers that are under way.
 const fetching = "fetch-*.tmp"

@@ -43,7 +43,7 @@ func NewDeps(ctx context.Context, cfg *config.Config, log *slog.Logger) (Deps, e
 		request:  listingapi.Request{GroupNumber: cfg.Source.GroupNumber, Day: cfg.Source.Day},
 		gate:     dataset.Gate{Nullable: cfg.Gate.Nullable, MaxInvalidRatio: cfg.Gate.MaxInvalidRatio, MinNewRecords: cfg.Gate.MinNewRecords},
 		schedule: cfg.Schedule,
-		payloads: payloads{dir: filepath.Join(cfg.DataDir, "payloads")},
+		payloads: newPayloads(filepath.Join(cfg.DataDir, "payloads")),
 		workDir:  filepath.Join(cfg.DataDir, "work"),
 		producer: observability.ReadBuild().Version,
 	}
@@ -61,8 +61,14 @@ func NewDeps(ctx context.Context, cfg *config.Config, log *slog.Logger) (Deps, e
 // Close closes the databases.
 func (d Deps) Close() error { return d.data.Close() }
 
-// Ready reports whether the databases of listings answer. Tracking and the data API may be away for a while: tasks are tried again.
-func (d Deps) Ready(ctx context.Context) error { return d.data.Ready(ctx) }
+// Ready reports whether the databases of listings answer and can be written, and whether there is room for a payload. Tracking and the data API may be away
+// for a while: tasks are tried again.
+func (d Deps) Ready(ctx context.Context) error {
+	if err := d.data.Ready(ctx); err != nil {
+		return err
+	}
+	return d.payloads.probe.Check(ctx)
+}
 
 // Definition is the DAG.
 func Definition(d Deps) dag.Definition {
