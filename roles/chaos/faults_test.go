@@ -3,16 +3,11 @@
 package chaos_test
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -21,43 +16,6 @@ import (
 	"tasador/pkg/dag"
 	"tasador/pkg/testkit"
 )
-
-// disk is a place of limited size for the folder of the pipeline.
-type disk struct{ fill, free func() }
-
-// smallDisk mounts one where that is allowed. Elsewhere the files of the process may not grow.
-func (w *world) smallDisk(t *testing.T, pipeline func() *testkit.Process) disk {
-	t.Helper()
-	dir := w.folder("pipeline")
-	require.NoError(t, os.MkdirAll(dir, 0o750))
-	if err := syscall.Mount("tasador-test", dir, "tmpfs", 0, "size=64m"); err != nil {
-		say(t, "no file system may be mounted here (%v): the files of the process may not grow instead", err)
-		limit := func(size string) func() {
-			return func() {
-				out, err := exec.Command("prlimit", "--pid", fmt.Sprint(pipeline().PID()), "--fsize="+size+":").CombinedOutput()
-				require.NoError(t, err, "%s", out)
-			}
-		}
-		return disk{fill: limit("1"), free: limit("unlimited")}
-	}
-	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, 0)) })
-	filler := filepath.Join(dir, "filler")
-	return disk{
-		fill: func() {
-			f, err := os.Create(filler)
-			require.NoError(t, err)
-			_, err = io.Copy(f, zeros{})
-			require.ErrorIs(t, err, syscall.ENOSPC)
-			require.NoError(t, f.Close())
-		},
-		free: func() { require.NoError(t, os.Remove(filler)) },
-	}
-}
-
-// zeros never ends.
-type zeros struct{}
-
-func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
 func TestChaosOfAFullDisk(t *testing.T) {
 	bin := testkit.Build(t)
@@ -71,7 +29,7 @@ func TestChaosOfAFullDisk(t *testing.T) {
 			w.retries = 3
 			w.start(t, "tracking")
 			var pipeline *testkit.Process
-			disk := w.smallDisk(t, func() *testkit.Process { return pipeline })
+			disk := smallDisk(t, w.folder("pipeline"), func() *testkit.Process { return pipeline })
 			pipeline = w.start(t, "pipeline")
 			require.True(t, w.trigger(t, "first"))
 			w.await(t, "first", pipeline)
@@ -131,29 +89,29 @@ func TestChaosOfADatabaseThatTurnsReadOnly(t *testing.T) {
 			w := newWorld(t, bin, pair.batches)
 			w.retries = 3
 			w.start(t, "tracking")
-			pipeline := w.startBound(t)
+			pipeline := w.launchBound(t, w.args("pipeline")...)
 			require.True(t, pipeline.Ready(t, 1), pipeline.Log())
 			require.True(t, w.trigger(t, "first"))
 			w.await(t, "first", pipeline)
 			// While it runs, and over a start.
-			w.permit(t, file, 0o400)
+			permit(t, filepath.Join(w.folder("pipeline"), file), 0o400)
 			require.True(t, w.trigger(t, "second"))
 			pipeline.Kill(t)
-			pipeline = w.startBound(t)
+			pipeline = w.launchBound(t, w.args("pipeline")...)
 			if pipeline.Ready(t, 1) && !strings.HasPrefix(file, "pipeline") {
 				say(t, "%s: it starts; ready says %s", file, w.get(t, "/readyz"))
 				says := file + " is read-only; make the file and its folder writable, then try again"
 				require.Eventually(t, func() bool { return strings.Contains(pipeline.Log(), says) }, runLimit, 50*time.Millisecond, pipeline.Log())
-				w.permit(t, file, 0o600)
+				permit(t, filepath.Join(w.folder("pipeline"), file), 0o600)
 			} else {
 				<-pipeline.Ended()
 				pipeline.Kill(t) // it ended with an error, as it should
 				say(t, "%s: it does not start: %s", file, pipeline.Log())
 				require.Contains(t, pipeline.Log(), file)
-				w.permit(t, file, 0o600)
+				permit(t, filepath.Join(w.folder("pipeline"), file), 0o600)
 			}
 			pipeline.Kill(t)
-			pipeline = w.startBound(t)
+			pipeline = w.launchBound(t, w.args("pipeline")...)
 			require.True(t, pipeline.Ready(t, 1), pipeline.Log())
 			require.Eventually(t, func() bool {
 				state := w.state(t, "second")
@@ -165,26 +123,5 @@ func TestChaosOfADatabaseThatTurnsReadOnly(t *testing.T) {
 			pipeline.Stop(t)
 			require.ElementsMatch(t, differencesLess(want), differencesLess(w.outcome(t, false)), pipeline.Log())
 		})
-	}
-}
-
-// startBound starts the pipeline so that permissions bind it, which they do not for root.
-func (w *world) startBound(t *testing.T) *testkit.Process {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		return w.launch(t, "pipeline")
-	}
-	caps := "-dac_override,-dac_read_search"
-	return testkit.Launch(t, nil, "setpriv", append([]string{"--inh-caps=" + caps, "--bounding-set=" + caps, w.bin}, w.args("pipeline")...)...)
-}
-
-// permit sets the permissions of a database and of the files beside it.
-func (w *world) permit(t *testing.T, file string, mode fs.FileMode) {
-	t.Helper()
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		err := os.Chmod(filepath.Join(w.folder("pipeline"), file+suffix), mode)
-		if !errors.Is(err, fs.ErrNotExist) {
-			require.NoError(t, err)
-		}
 	}
 }

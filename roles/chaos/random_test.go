@@ -170,10 +170,3 @@ func differences(want, got []string) (lines []string) {
 	}
 	return lines
 }
-
-// say writes a line to whoever waits for the end.
-func say(t *testing.T, format string, args ...any) {
-	t.Helper()
-	_, err := fmt.Fprintf(t.Output(), format+"\n", args...)
-	require.NoError(t, err)
-}

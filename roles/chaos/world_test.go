@@ -137,3 +137,10 @@ func (w *world) await(t testing.TB, id string, pipeline *testkit.Process) {
 	}, runLimit, 10*time.Millisecond, "the DAG run %s does not end: %s", id, pipeline.Log())
 	require.Equal(t, dag.RunSuccess, w.state(t, id), "%s: %s", id, pipeline.Log())
 }
+
+// say writes a line to whoever waits for the end.
+func say(t *testing.T, format string, args ...any) {
+	t.Helper()
+	_, err := fmt.Fprintf(t.Output(), format+"\n", args...)
+	require.NoError(t, err)
+}
