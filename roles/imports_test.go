@@ -21,7 +21,7 @@ type goPackage struct {
 
 // layers from the bottom up. A package may import those of its own layer and of the layers below.
 var layers = [][]string{
-	{"pkg/apperror", "pkg/property", "pkg/onnx", "pkg/killpoint", "web", "migrations"},
+	{"pkg/apperror", "pkg/property", "pkg/onnx", "pkg/killpoint", "pkg/redact", "web", "migrations"},
 	{"pkg/dataset", "pkg/features", "pkg/ridge", "pkg/training", "pkg/model", "pkg/realtor", "pkg/experiment", "pkg/registry", "pkg/inference", "pkg/dag", "pkg/artifact"},
 	{"pkg/"},
 	{"roles/source", "roles/tracking", "roles/pipeline", "roles/serving"},

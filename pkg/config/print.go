@@ -3,10 +3,11 @@ package config
 import (
 	"fmt"
 	"io"
-	"net/url"
 	"reflect"
 	"strings"
 	"time"
+
+	"tasador/pkg/redact"
 )
 
 // Print writes every key with its value, one a line, as a configuration file would have them. Passwords in addresses are masked.
@@ -34,7 +35,7 @@ func walk(prefix string, v reflect.Value, each func(key string, value any)) {
 func show(value any) string {
 	switch v := value.(type) {
 	case string:
-		return fmt.Sprintf("%q", maskPassword(v))
+		return fmt.Sprintf("%q", redact.URL(v))
 	case []string:
 		return fmt.Sprintf("%q", strings.Join(v, ","))
 	case time.Duration:
@@ -42,16 +43,4 @@ func show(value any) string {
 	default:
 		return fmt.Sprint(v)
 	}
-}
-
-// maskPassword hides the password of an address, and all of one that cannot be read.
-func maskPassword(s string) string {
-	if !strings.Contains(s, "@") {
-		return s
-	}
-	u, err := url.Parse(s)
-	if err != nil {
-		return "xxxxx"
-	}
-	return u.Redacted()
 }

@@ -9,6 +9,7 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/property"
+	"tasador/pkg/redact"
 )
 
 // maxStopDelay leaves time for the rest of a stop: a role has a minute.
@@ -62,7 +63,7 @@ func validateURI(key, value string) error {
 	}
 	u, err := url.Parse(value)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return apperror.New(apperror.Invalid, "--%s=%s is not an address; write it as http://host:port", key, value)
+		return apperror.New(apperror.Invalid, "--%s=%s is not an address; write it as http://host:port", key, redact.URL(value))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tasador/pkg/config"
+	"tasador/pkg/redact"
 	"tasador/web"
 )
 
@@ -36,7 +37,7 @@ func ServerLinks(r *http.Request, cfg *config.Config, current string) []web.Link
 	links := []web.Link{
 		{Label: "Appraise", Href: cmp.Or(cfg.Serving.PublicURL, publicAddress(r, cfg.Serving.Listen)), Current: current == config.RoleServing},
 		{Label: "DAGs", Href: cmp.Or(cfg.Pipeline.PublicURL, publicAddress(r, cfg.Pipeline.Listen)), Current: current == config.RolePipeline},
-		{Label: "Experiments", Href: cmp.Or(cfg.Tracking.PublicURL, cfg.Tracking.URI), Current: current == config.RoleTracking},
+		{Label: "Experiments", Href: cmp.Or(cfg.Tracking.PublicURL, redact.Link(cfg.Tracking.URI)), Current: current == config.RoleTracking},
 	}
 	for i := range links {
 		if links[i].Current {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/redact"
 )
 
 // The limits that Options default to.
@@ -136,7 +137,7 @@ func (c *Client) address(path string, req Request) (*url.URL, error) {
 	}
 	u, err := url.Parse(c.base)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, apperror.New(apperror.Invalid, "%q is not the address of a data API; set --source.uri, for example http://127.0.0.1:8090", c.base)
+		return nil, apperror.New(apperror.Invalid, "%q is not the address of a data API; set --source.uri, for example http://127.0.0.1:8090", redact.URL(c.base))
 	}
 	u = u.JoinPath(path)
 	u.RawQuery = url.Values{"group_number": {strconv.Itoa(req.GroupNumber)}, "day": {req.Day}}.Encode()

@@ -13,6 +13,7 @@ import (
 	"gorm.io/gorm"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/redact"
 )
 
 // serverConns bounds the connections that one store has to a server.
@@ -39,11 +40,11 @@ func mysqlDialector(rawURL string) (gorm.Dialector, error) {
 	}
 	config, err := mysqlConfig(u)
 	if err != nil {
-		return nil, apperror.Wrap(apperror.Invalid, err, "database URL %q has a parameter that is not understood: %s", Redact(rawURL), err.Error())
+		return nil, apperror.Wrap(apperror.Invalid, err, "database URL %q has a parameter that is not understood: %s", redact.URL(rawURL), err.Error())
 	}
 	connector, err := driver.NewConnector(config)
 	if err != nil {
-		return nil, apperror.Wrap(apperror.Invalid, err, "database URL %q cannot be used: %s", Redact(rawURL), err.Error())
+		return nil, apperror.Wrap(apperror.Invalid, err, "database URL %q cannot be used: %s", redact.URL(rawURL), err.Error())
 	}
 	d, ok := mysql.New(mysql.Config{Conn: sql.OpenDB(connector)}).(*mysql.Dialector)
 	if !ok {

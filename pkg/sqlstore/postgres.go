@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/redact"
 )
 
 // postgresServer is gorm's PostgreSQL dialect with sentences for what goes wrong.
@@ -26,7 +27,7 @@ func postgresDialector(rawURL string) (gorm.Dialector, error) {
 	u.Scheme = "postgres" // without SQLAlchemy's name of a driver
 	config, err := pgx.ParseConfig(u.String())
 	if err != nil {
-		return nil, apperror.Wrap(apperror.Invalid, err, "database URL %q has a parameter that is not understood", Redact(rawURL))
+		return nil, apperror.Wrap(apperror.Invalid, err, "database URL %q has a parameter that is not understood", redact.URL(rawURL))
 	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout

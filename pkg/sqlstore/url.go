@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/redact"
 )
 
 // forms says how a database URL is written.
@@ -14,7 +15,7 @@ const forms = "write it as sqlite:PATH, mysql://user:password@host:port/name or 
 func parseEngine(rawURL string) (Engine, error) {
 	scheme, rest, found := strings.Cut(rawURL, ":")
 	if !found || rest == "" {
-		return "", apperror.New(apperror.Invalid, "database URL %q is not understood; %s", Redact(rawURL), forms)
+		return "", apperror.New(apperror.Invalid, "database URL %q is not understood; %s", redact.URL(rawURL), forms)
 	}
 	engine, _, _ := strings.Cut(scheme, "+")
 	switch engine {
@@ -25,7 +26,7 @@ func parseEngine(rawURL string) (Engine, error) {
 	case "postgres", "postgresql":
 		return Postgres, nil
 	}
-	return "", apperror.New(apperror.Invalid, "database URL %q has the unknown scheme %s; %s", Redact(rawURL), scheme, forms)
+	return "", apperror.New(apperror.Invalid, "database URL %q has the unknown scheme %s; %s", redact.URL(rawURL), scheme, forms)
 }
 
 // serverURL reads the URL of a database on a server; port is the one that holds if it names none.
@@ -33,22 +34,12 @@ func serverURL(rawURL, port string) (*url.URL, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Hostname() == "" || strings.Trim(u.Path, "/") == "" || strings.Contains(strings.Trim(u.Path, "/"), "/") {
 		return nil, apperror.New(apperror.Invalid, "database URL %q must name a host and a database; %s, with special characters in the password as %%XX",
-			Redact(rawURL), forms)
+			redact.URL(rawURL), forms)
 	}
 	if u.Port() == "" {
 		u.Host += ":" + port
 	}
 	return u, nil
-}
-
-// Redact hides the password in a database URL, for messages and logs.
-func Redact(rawURL string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		scheme, _, _ := strings.Cut(rawURL, ":")
-		return scheme + ":…"
-	}
-	return u.Redacted()
 }
 
 // label is how messages call a database on a server: without password and parameters.

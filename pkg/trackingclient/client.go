@@ -22,6 +22,7 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/experiment"
 	"tasador/pkg/mlflowapi"
+	"tasador/pkg/redact"
 	"tasador/pkg/registry"
 )
 
@@ -91,16 +92,9 @@ func parseBase(baseURI string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimRight(baseURI, "/"))
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return nil, apperror.New(apperror.Invalid,
-			"the tracking address %q is not understood; write it as http://host:port", redact(baseURI))
+			"the tracking address %q is not understood; write it as http://host:port", redact.URL(baseURI))
 	}
 	return u, nil
-}
-
-func redact(uri string) string {
-	if u, err := url.Parse(uri); err == nil {
-		return u.Redacted()
-	}
-	return "…"
 }
 
 // call is one request. Retry says when it may be sent again although the server may have done it already: always for a call that

@@ -200,16 +200,20 @@ func TestIdleServersNoticeWhatTheyMayNotWriteAnyMore(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	w := &world{bin: testkit.Build(t)}
 	p := idle(t, dir, func(args ...string) *testkit.Process { return w.launchBound(t, args...) })
-	for part, c := range map[[2]string]struct{ file, says string }{
-		{"pipeline", "database"}: {"pipeline.db", "/pipeline.db is read-only; make the file and its folder writable"},
-		{"pipeline", "runs"}:     {"pipeline-jobs.db", "/pipeline-jobs.db is read-only; make the file and its folder writable"},
-		{"pipeline", "listings"}: {"cleandata.db", "/cleandata.db is read-only; make the file and its folder writable"},
-		{"tracking", "database"}: {"tracking.db", "/tracking.db is read-only; make the file and its folder writable"},
-	} {
-		awaitPart(t, p, part[0], part[1], "ok")
-		permit(t, filepath.Join(dir, c.file), 0o400)
-		awaitPart(t, p, part[0], part[1], c.says)
-		permit(t, filepath.Join(dir, c.file), 0o600)
+	files := map[string][2]string{ // database → who needs it, for what
+		"pipeline.db": {"pipeline", "database"}, "pipeline-jobs.db": {"pipeline", "runs"}, "cleandata.db": {"pipeline", "listings"}, "tracking.db": {"tracking", "database"},
+	}
+	permitAll := func(mode fs.FileMode) {
+		for file := range files {
+			permit(t, filepath.Join(dir, file), mode)
+		}
+	}
+	permitAll(0o400)
+	for file, part := range files {
+		awaitPart(t, p, part[0], part[1], "the database "+filepath.Join(dir, file)+" is read-only; make the file and its folder writable, then try again")
+	}
+	permitAll(0o600)
+	for _, part := range files {
 		awaitPart(t, p, part[0], part[1], "ok")
 	}
 	require.NoError(t, os.Chmod(dir, 0o500))

@@ -47,6 +47,7 @@ func (p *pages) trigger(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	p.logTrigger(c, run)
 	to := url.Values{"run": {run.ID}, "triggered": {"yes"}}
 	return c.Redirect(http.StatusSeeOther, dagPath(run.DAGID)+"?"+to.Encode())
 }

@@ -10,6 +10,7 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
+	"tasador/pkg/httpserver"
 	"tasador/pkg/sqlstore/dagrunstore"
 )
 
@@ -44,7 +45,13 @@ func (r *role) triggerRun(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	r.logTrigger(c, run)
 	return c.JSON(http.StatusOK, toRunJSON(run))
+}
+
+// logTrigger ties the request to the DAG run, so that the log leads from one to the other.
+func (r *role) logTrigger(c echo.Context, run dagrunstore.Run) {
+	r.log.InfoContext(c.Request().Context(), "DAG run triggered", "request_id", httpserver.RequestID(c), "dag_id", run.DAGID, "dag_run_id", run.ID, "by", run.TriggeredBy)
 }
 
 // newRun checks a trigger. Codes: Invalid; nothing has been stored then.
@@ -117,6 +124,7 @@ func (r *role) getRun(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	r.logTrigger(c, run)
 	return c.JSON(http.StatusOK, toRunJSON(run))
 }
 

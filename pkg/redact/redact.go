@@ -1,0 +1,54 @@
+// Package redact takes the secrets out of addresses before they are shown: in messages, logs, pages and printed settings.
+package redact
+
+import (
+	"net/url"
+	"strings"
+)
+
+const mask = "xxxxx"
+
+// secretKeys are words in the names of query parameters that carry secrets.
+var secretKeys = []string{"password", "passwd", "pwd", "secret", "token", "key"}
+
+// URL hides the password of an address and the secrets in its query. Of one that cannot be read, or in which the password may be somewhere else, only
+// the scheme is left.
+func URL(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || (u.Host != "" && u.User == nil && strings.Contains(address, "@")) {
+		scheme, _, found := strings.Cut(address, ":")
+		if !found {
+			return mask
+		}
+		return scheme + ":" + mask
+	}
+	if u.User == nil && u.RawQuery == "" {
+		return address // as it was written
+	}
+	u.RawQuery = query(u.RawQuery)
+	return u.Redacted()
+}
+
+// query leaves the order of the parameters.
+func query(raw string) string {
+	pairs := strings.Split(raw, "&")
+	for i, pair := range pairs {
+		name, _, _ := strings.Cut(pair, "=")
+		for _, word := range secretKeys {
+			if strings.Contains(strings.ToLower(name), word) {
+				pairs[i] = name + "=" + mask
+			}
+		}
+	}
+	return strings.Join(pairs, "&")
+}
+
+// Link returns an address without user and password, for a page that links to it.
+func Link(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	u.User = nil
+	return u.String()
+}
