@@ -79,11 +79,15 @@ func (d *sqliteFile) explain(err error) error {
 	case sqlite3.SQLITE_FULL:
 		return apperror.Wrap(apperror.Unavailable, err, diskFull, d.path)
 	case sqlite3.SQLITE_READONLY:
-		return apperror.Wrap(apperror.Unavailable, err, "the database %s is read-only; make the file and its folder writable, then try again", d.path)
+		return d.readOnly(err)
 	case sqlite3.SQLITE_IOERR:
 		return apperror.Wrap(apperror.Unavailable, err, "the database %s cannot be read or written (%s); check its disk, then try again", d.path, e.Error())
 	}
 	return err
+}
+
+func (d *sqliteFile) readOnly(err error) error {
+	return apperror.Wrap(apperror.Unavailable, err, "the database %s is read-only; make the file and its folder writable, then try again", d.path)
 }
 
 func (d *sqliteFile) database() string { return d.path }

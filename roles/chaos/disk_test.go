@@ -147,6 +147,11 @@ func idle(t *testing.T, dir string, launch func(args ...string) *testkit.Process
 	return p
 }
 
+// textOf is a text when it is printed.
+type textOf struct{ text *string }
+
+func (t textOf) String() string { return *t.text }
+
 // awaitPart waits until a role says something of one of its parts that contains the text.
 func awaitPart(t *testing.T, p *testkit.Process, role, part, says string) (said string) {
 	t.Helper()
@@ -159,7 +164,7 @@ func awaitPart(t *testing.T, p *testkit.Process, role, part, says string) (said 
 		said = body.Parts[part]
 		require.True(t, said == "ok" || res.StatusCode == http.StatusServiceUnavailable, "%s", body.Parts)
 		return strings.Contains(said, says)
-	}, time.Minute, 50*time.Millisecond, "%s of %s", part, role)
+	}, time.Minute, 50*time.Millisecond, "%s of %s says %s", part, role, textOf{&said})
 	return said
 }
 
