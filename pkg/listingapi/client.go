@@ -33,7 +33,7 @@ const maxDetail = 64 << 10 // bytes of an error answer that are read
 type Options struct {
 	ConnectTimeout time.Duration // for the connection
 	HeaderTimeout  time.Duration // from the request to the first byte of the answer
-	StallTimeout   time.Duration // between two reads of the payload
+	StallTimeout   time.Duration // for each further KiB of the payload
 	MaxBytes       int64         // of one payload
 }
 
@@ -154,7 +154,7 @@ type exchange struct {
 	ctx    context.Context // carries the cause of our own
 }
 
-var errStalled = errors.New("it sent nothing for too long")
+var errStalled = errors.New("it sent nothing, or next to nothing, for too long")
 
 func (c *Client) get(ctx context.Context, path string, req Request) (*exchange, error) {
 	u, err := c.address(path, req)
@@ -187,21 +187,32 @@ func (c *Client) get(ctx context.Context, path string, req Request) (*exchange, 
 	return ex, nil
 }
 
-// watched is a reader that calls stalled when a read takes too long.
+// watched is a reader that calls stalled when the next minProgress bytes take too long, so that neither silence nor a byte now and then holds a task for ever.
+// What the caller does between two reads does not count.
 type watched struct {
-	r     io.Reader
-	limit time.Duration
-	timer *time.Timer
+	r      io.Reader
+	limit  time.Duration
+	timer  *time.Timer
+	got    int           // bytes since the last progress
+	waited time.Duration // for them
 }
+
+const minProgress = 1 << 10 // bytes
 
 func watch(r io.Reader, limit time.Duration, stalled func()) *watched {
 	return &watched{r: r, limit: limit, timer: time.AfterFunc(limit, stalled)}
 }
 
 func (w *watched) Read(p []byte) (int, error) {
-	w.timer.Reset(w.limit)
-	defer w.timer.Stop()
-	return w.r.Read(p)
+	w.timer.Reset(max(w.limit-w.waited, 0))
+	begin := time.Now()
+	n, err := w.r.Read(p)
+	w.timer.Stop()
+	w.waited += time.Since(begin)
+	if w.got += n; w.got >= minProgress {
+		w.got, w.waited = 0, 0
+	}
+	return n, err //nolint:wrapcheck // it is the reader's own
 }
 
 // looksLikeJSON looks at the first byte that is not white space, so that a web page is called by its name.

@@ -164,6 +164,21 @@ func TestLimits(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// TestASourceThatTricklesStalls sends a byte now and then, which would go on for days.
+func TestASourceThatTricklesStalls(t *testing.T) {
+	trickling := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		pace := time.NewTicker(5 * time.Millisecond)
+		defer pace.Stop()
+		for _, err := io.WriteString(w, "["); err == nil && r.Context().Err() == nil; _, err = io.WriteString(w, " ") {
+			_ = http.NewResponseController(w).Flush()
+			<-pace.C
+		}
+	})
+	_, err := listingapi.New(trickling, listingapi.Options{StallTimeout: 100 * time.Millisecond}).Fetch(t.Context(), request, io.Discard)
+	require.ErrorContains(t, err, "stopped in the middle of its answer")
+	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
+}
+
 type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

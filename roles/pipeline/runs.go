@@ -124,7 +124,6 @@ func (r *role) getRun(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	r.logTrigger(c, run)
 	return c.JSON(http.StatusOK, toRunJSON(run))
 }
 
