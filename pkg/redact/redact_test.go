@@ -22,7 +22,7 @@ func TestNoSecretIsLeftInAnAddress(t *testing.T) {
 		"http://bob:1/hunter2@host":                                 "http:xxxxx",
 		"http://bob:hun ter2@host":                                  "http:xxxxx",
 		"postgres://bob:hunter#2@host/db":                           "postgres:xxxxx",
-		"bob:%zz":                                                   "bob:xxxxx",
+		"http://bob:%zz@host":                                       "http:xxxxx",
 	} {
 		require.Equal(t, want, redact.URL(address))
 	}
