@@ -97,7 +97,7 @@ func TryDir(dir, name, what string) error {
 }
 
 func explain(err error, what string) error {
-	says := ""
+	var says string
 	switch {
 	case err == nil:
 		return nil

@@ -223,7 +223,7 @@ func TestIdleServersNoticeWhatTheyMayNotWriteAnyMore(t *testing.T) {
 	}
 	require.NoError(t, os.Chmod(dir, 0o500))
 	awaitPart(t, p, "serving", "predictions", "no file can be written at the database "+dir+"/predictions.db, for want of permission; let the user")
-	require.NoError(t, os.Chmod(dir, 0o700)) //nolint:gosec // a folder
+	require.NoError(t, os.Chmod(dir, 0o700))
 	awaitPart(t, p, "serving", "predictions", "ok")
 	require.NoError(t, os.Rename(filepath.Join(dir, "tracking.db"), filepath.Join(dir, "elsewhere.db")))
 	awaitPart(t, p, "tracking", "database", "was removed or replaced while it was in use; put the right one there")
