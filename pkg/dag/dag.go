@@ -96,7 +96,11 @@ type RunType string
 const (
 	Scheduled RunType = "scheduled"
 	Manual    RunType = "manual"
+	Backfill  RunType = "backfill"
 )
+
+// OfSchedule reports whether runs of the type stand for an interval of the schedule, and so are named by their logical date.
+func (t RunType) OfSchedule() bool { return t == Scheduled || t == Backfill }
 
 // Run is one run of a DAG. Zero times are not yet known. Conf is the JSON object given when it was triggered.
 type Run struct {
@@ -129,4 +133,13 @@ type TaskContext struct {
 	Fence int64
 	XComs XComs
 	Log   *slog.Logger // goes to the server's log and to the log of this try
+}
+
+// RowsKey is the XCom under which a task records its Rows.
+const RowsKey = "rows"
+
+// Rows says how many rows a task read from which tables and wrote into which, for people to see.
+type Rows struct {
+	In  map[string]int `json:"in,omitempty"`
+	Out map[string]int `json:"out,omitempty"`
 }

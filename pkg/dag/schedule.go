@@ -15,7 +15,7 @@ const (
 	idTimeMicro = "2006-01-02T15:04:05.000000-07:00"
 )
 
-// RunID returns the id that a run gets if none is asked for: scheduled__2026-01-01T00:00:00+00:00 by its logical date, or
+// RunID returns the id that a run gets if none is asked for: scheduled__2026-01-01T00:00:00+00:00 and backfill__… by its logical date, or
 // manual__2026-01-01T08:30:00.123456+00:00 by the instant at which it was triggered.
 func RunID(kind RunType, at time.Time) string {
 	at = at.UTC().Truncate(time.Microsecond)
@@ -36,6 +36,7 @@ type Schedule struct {
 	start      time.Time
 	catchup    bool
 	ticks      cron.Schedule
+	location   *time.Location
 }
 
 // ParseSchedule reads a cron expression of five fields, or @hourly, @daily, @weekly, @monthly, @yearly; none or an empty text gives a nil
@@ -65,7 +66,7 @@ func ParseSchedule(expression, start, zone string, catchup bool) (*Schedule, err
 	if ticks.Next(first).IsZero() {
 		return nil, apperror.New(apperror.Invalid, "the schedule %q names a day that never comes", expression)
 	}
-	return &Schedule{Expression: expression, Zone: zone, start: first, catchup: catchup, ticks: ticks}, nil
+	return &Schedule{Expression: expression, Zone: zone, start: first, catchup: catchup, ticks: ticks, location: location}, nil
 }
 
 func parseStart(text string, zone *time.Location) (time.Time, error) {

@@ -201,6 +201,24 @@ func (e *Engine) Clear(ctx context.Context, dagID, runID string, tasks []string,
 	return cleared, err
 }
 
+// Backfill queues the runs of a backfill; they run one after the other in its order. Codes: those of dagrunstore.Store.CreateBackfill.
+func (e *Engine) Backfill(ctx context.Context, dagID string, n dagrunstore.NewBackfill) (dagrunstore.Backfill, []dagrunstore.BackfillRun, error) {
+	plan, ok := e.plans[dagID]
+	if !ok {
+		return dagrunstore.Backfill{}, nil, apperror.New(apperror.NotFound, "the DAG %s does not exist", dagID)
+	}
+	b, runs, err := e.store.CreateBackfill(ctx, plan, n, e.now())
+	if err == nil {
+		e.Wake()
+	}
+	return b, runs, err
+}
+
+// CancelBackfill lets no more runs of a backfill start. Codes: those of dagrunstore.Store.CancelBackfill.
+func (e *Engine) CancelBackfill(ctx context.Context, id int64) (dagrunstore.Backfill, error) {
+	return e.store.CancelBackfill(ctx, id, e.now())
+}
+
 // Wake makes the engine look at the rows now.
 func (e *Engine) Wake() {
 	select {

@@ -9,21 +9,25 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
 	"tasador/pkg/dispatch"
 	"tasador/pkg/sqlstore"
 	"tasador/pkg/sqlstore/dagrunstore"
 )
 
-// childDir tells a child of the test that it is one, and where its files are.
-const childDir = "TASADOR_TEST_CHILD_DIR"
+// childDir tells a child of the test that it is one, and where its files are; childBackfill makes it backfill three days instead of triggering one run.
+const (
+	childDir      = "TASADOR_TEST_CHILD_DIR"
+	childBackfill = "TASADOR_TEST_CHILD_BACKFILL"
+	secondDay     = "backfill__2025-12-02T00:00:00+00:00"
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
@@ -41,7 +45,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// killedPlan is a chain whose middle task blocks when it is tried for the first time, which it says on the output. Each task appends a line to a file.
+// killedPlan is a chain whose middle task blocks when it is tried for the first time in r or on the second day, which it says on the output. Each task appends a line to a file.
 func killedPlan(dir string) (*dag.Plan, error) {
 	note := func(_ context.Context, tc *dag.TaskContext) (dag.Result, error) {
 		f, err := os.OpenFile(filepath.Join(dir, "effects"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
@@ -52,7 +56,7 @@ func killedPlan(dir string) (*dag.Plan, error) {
 		return dag.Done(), errors.Join(err, f.Close())
 	}
 	block := func(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
-		if tc.Try == 1 {
+		if tc.Try == 1 && (tc.Run.ID == "r" || tc.Run.ID == secondDay) {
 			fmt.Fprintln(os.Stdout, "blocking")
 			select {}
 		}
@@ -61,7 +65,7 @@ func killedPlan(dir string) (*dag.Plan, error) {
 	return dag.NewPlan(dag.Definition{ID: "d", Tasks: []dag.Task{task("before", note), task("middle", block, "before"), task("after", note, "middle")}})
 }
 
-// child is a pipeline process: it runs the tasks of the files in dir until the run it finds, or triggers, has ended.
+// child is a pipeline process: it runs the tasks of the files in dir until the runs that it finds, or makes, have ended.
 func child(dir string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -88,17 +92,17 @@ func child(dir string) error {
 	}
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx, func() {}) }()
-	if _, err := e.Trigger(ctx, "d", dagrunstore.NewRun{ID: "r", Type: dag.Manual}); err != nil && !strings.Contains(err.Error(), "already has a run") {
+	if err := begin(ctx, e); err != nil {
 		return err
 	}
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	for range ticker.C {
-		run, err := store.Run(ctx, "d", "r")
+		_, left, err := store.Runs(ctx, dagrunstore.RunQuery{States: []string{string(dag.RunQueued), string(dag.RunRunning)}})
 		if err != nil {
 			return err
 		}
-		if run.State == dag.RunSuccess || run.State == dag.RunFailed {
+		if left == 0 {
 			cancel()
 			return <-done
 		}
@@ -106,10 +110,31 @@ func child(dir string) error {
 	return nil
 }
 
-func startChild(t *testing.T, dir string) (*exec.Cmd, *bufio.Scanner) {
+// begin makes the runs, unless a process before did.
+func begin(ctx context.Context, e *dispatch.Engine) error {
+	if os.Getenv(childBackfill) == "" {
+		_, err := e.Trigger(ctx, "d", dagrunstore.NewRun{ID: "r", Type: dag.Manual})
+		if apperror.CodeOf(err) == apperror.AlreadyExists {
+			return nil
+		}
+		return err
+	}
+	n := dagrunstore.NewBackfill{Reprocess: dag.ReprocessNone}
+	for day := 1; day <= 3; day++ {
+		start := time.Date(2025, 12, day, 0, 0, 0, 0, time.UTC)
+		n.Intervals = append(n.Intervals, dag.Interval{Start: start, End: start.AddDate(0, 0, 1)})
+	}
+	_, _, err := e.Backfill(ctx, "d", n)
+	if apperror.CodeOf(err) == apperror.FailedPrecondition { // it is still active
+		return nil
+	}
+	return err
+}
+
+func startChild(t *testing.T, dir string, env ...string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	cmd.Env = append(append(os.Environ(), childDir+"="+dir), env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -151,4 +176,38 @@ func TestKilledInTheMiddleOfATask(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, dagrunstore.StateRestarting, tries[0].State)
 	require.Contains(t, tries[0].Error, "The process that ran this try ended")
+}
+
+// TestKilledInTheMiddleOfABackfill kills the process while the second of three runs is at work. The next one goes on there: every day has one run, in order.
+func TestKilledInTheMiddleOfABackfill(t *testing.T) {
+	dir := t.TempDir()
+	first, lines := startChild(t, dir, childBackfill+"=yes")
+	require.True(t, lines.Scan(), "the task did not begin")
+	require.NoError(t, first.Process.Kill())
+	require.Error(t, first.Wait(), "it was killed")
+	second, lines := startChild(t, dir, childBackfill+"=yes")
+	for lines.Scan() {
+		require.NotEqual(t, "blocking", lines.Text(), "the first try must not run again")
+	}
+	require.NoError(t, second.Wait())
+
+	s := store(t, dir)
+	runs, _, err := s.Runs(t.Context(), dagrunstore.RunQuery{Order: []dagrunstore.RunOrder{{Field: "start_date"}}})
+	require.NoError(t, err)
+	var ids []string
+	for i, r := range runs {
+		ids = append(ids, r.ID)
+		require.Equal(t, dag.RunSuccess, r.State, r.ID)
+		if i > 0 {
+			require.False(t, r.StartedAt.Before(runs[i-1].EndedAt), "%s began before the one before it had ended", r.ID)
+		}
+	}
+	require.Equal(t, []string{"backfill__2025-12-01T00:00:00+00:00", secondDay, "backfill__2025-12-03T00:00:00+00:00"}, ids)
+	made, total, err := s.Backfills(t.Context(), "d", 0, 0)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, total)
+	require.Equal(t, runs[2].EndedAt, made[0].CompletedAt)
+	effects, err := os.ReadFile(filepath.Join(dir, "effects"))
+	require.NoError(t, err)
+	require.Equal(t, "before by try 1\nmiddle by try 1\nafter by try 1\nbefore by try 1\nmiddle by try 2\nafter by try 1\nbefore by try 1\nmiddle by try 1\nafter by try 1\n", string(effects))
 }

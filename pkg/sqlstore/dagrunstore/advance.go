@@ -21,7 +21,8 @@ type Progress struct {
 	Wakeup time.Time // when a retry is due; zero if none is
 }
 
-// StartRun puts the oldest queued run of the plan's DAG to work, unless the DAG is paused or maxActive runs are under way. It reports whether there was one.
+// StartRun puts the oldest queued run of the plan's DAG to work, unless the DAG is paused or maxActive runs are under way. Runs of a backfill come after all
+// others, so that a long one does not hold up the schedule, and in its order. It reports whether there was one.
 func (s *Store) StartRun(ctx context.Context, plan *dag.Plan, maxActive int, now time.Time) (Progress, bool, error) {
 	id := plan.Definition().ID
 	var p Progress
@@ -38,7 +39,7 @@ func (s *Store) StartRun(ctx context.Context, plan *dag.Plan, maxActive int, now
 			return err
 		}
 		var run runRow
-		found := tx.Where("dag_id = ? AND state = ?", id, dag.RunQueued).Order("run_key").Limit(1).Find(&run)
+		found := tx.Where("dag_id = ? AND state = ?", id, dag.RunQueued).Order("backfill_order, run_key").Limit(1).Find(&run)
 		if found.Error != nil || found.RowsAffected == 0 {
 			return found.Error
 		}
@@ -117,9 +118,14 @@ func advance(tx *gorm.DB, plan *dag.Plan, runKey int64, paused bool, now time.Ti
 		p.Ended = res.RowsAffected == 1
 	}
 	var run runRow
-	err = tx.Where("run_key = ?", runKey).Take(&run).Error
+	if err := tx.Where("run_key = ?", runKey).Take(&run).Error; err != nil {
+		return p, err
+	}
 	p.Run = run.toRun()
-	return p, err
+	if p.Ended && run.BackfillKey != 0 {
+		return p, completeBackfill(tx, run.BackfillKey, now)
+	}
+	return p, nil
 }
 
 // loadInstances reads the instances of a run, and makes those of tasks that the definition has got since the run was triggered.

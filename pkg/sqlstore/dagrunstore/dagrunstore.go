@@ -54,8 +54,9 @@ type Run struct {
 	Key         int64     // grows in the order of triggering
 	IntervalEnd time.Time // of the data interval that starts at the logical date
 	DecidedAt   time.Time // when the run was last planned
-	TriggeredBy string    // cli, rest_api, timetable, …
+	TriggeredBy string    // cli, rest_api, timetable, backfill, …
 	Note        string
+	Backfill    int64 // that queued the run last; 0 if none did
 }
 
 // Instance is a task instance as stored. Times are of the current try.

@@ -66,7 +66,7 @@ func runColumns() map[string]string {
 	return map[string]string{
 		"id": "run_key", "dag_run_id": "run_id", "dag_id": "dag_id", "run_type": "run_type", "state": "state", "logical_date": "logical_date",
 		"queued_at": "queued_at", "start_date": "started_at", "end_date": "ended_at",
-		"run_after": "CASE run_type WHEN 'scheduled' THEN interval_end ELSE queued_at END",
+		"run_after": "CASE WHEN run_type IN ('scheduled', 'backfill') THEN interval_end ELSE queued_at END",
 	}
 }
 

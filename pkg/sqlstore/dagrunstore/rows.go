@@ -26,6 +26,8 @@ type runRow struct {
 	TriggeredBy                                                       string
 	Note                                                              string
 	Conf                                                              string
+	BackfillKey                                                       int64
+	BackfillOrder                                                     int
 }
 
 func (runRow) TableName() string { return "dag_run" }
@@ -36,7 +38,7 @@ func (r runRow) toRun() Run {
 			ID: r.RunID, DAGID: r.DAGID, Type: dag.RunType(r.RunType), State: dag.RunState(r.State), LogicalDate: moment(r.LogicalDate),
 			QueuedAt: moment(r.QueuedAt), StartedAt: moment(r.StartedAt), EndedAt: moment(r.EndedAt), Conf: json.RawMessage(r.Conf),
 		},
-		Key: r.RunKey, IntervalEnd: moment(r.IntervalEnd), DecidedAt: moment(r.DecidedAt), TriggeredBy: r.TriggeredBy, Note: r.Note,
+		Key: r.RunKey, IntervalEnd: moment(r.IntervalEnd), DecidedAt: moment(r.DecidedAt), TriggeredBy: r.TriggeredBy, Note: r.Note, Backfill: r.BackfillKey,
 	}
 }
 

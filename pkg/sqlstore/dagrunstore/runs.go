@@ -62,7 +62,7 @@ func newRunRow(plan *dag.Plan, n NewRun, now time.Time) runRow {
 	if n.IntervalEnd.IsZero() {
 		n.IntervalEnd = n.LogicalDate
 	}
-	if n.ID == "" && n.Type == dag.Scheduled {
+	if n.ID == "" && n.Type.OfSchedule() {
 		n.ID = dag.RunID(n.Type, n.LogicalDate)
 	}
 	if n.ID == "" {
