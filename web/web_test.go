@@ -37,7 +37,7 @@ func TestEveryTextOfTheTemplatesIsTranslated(t *testing.T) {
 		}
 		bare := regexp.MustCompile(`(?s)\{\{.*?\}\}|<[^>]*>`).ReplaceAllString(string(content), " ")
 		for _, word := range regexp.MustCompile(`\p{L}{3,}`).FindAllString(bare, -1) {
-			require.Contains(t, []string{"tasador", "Dag_Run_ID", "Dag", "Run", "openapi", "json", "dags", "trigger", "realtor", "price", "model", "curl", "Content", "Type", "application", "UTC", "conf", "wait", "XCom", "api"},
+			require.Contains(t, []string{"tasador", "Dag_Run_ID", "Dag", "Run", "openapi", "json", "dags", "trigger", "realtor", "price", "model", "curl", "Content", "Type", "application", "UTC", "conf", "wait", "XCom", "api", "backfill", "from", "date", "dry", "run"},
 				word, "%s shows a text that is not translated", file)
 		}
 	}

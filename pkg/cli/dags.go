@@ -16,11 +16,12 @@ import (
 
 // Dags are the commands that speak to a pipeline server.
 type Dags struct {
-	Trigger dagsTrigger `cmd:"" help:"Start a DAG run."`
-	Runs    dagsRuns    `cmd:"" help:"List the newest runs of a DAG."`
-	State   dagsState   `cmd:"" help:"Show the tasks of a DAG run."`
-	Pause   dagsPause   `cmd:"" help:"Pause a DAG: tasks that run go on, nothing else starts."`
-	Unpause dagsUnpause `cmd:"" help:"Let a paused DAG go on."`
+	Trigger  dagsTrigger  `cmd:"" help:"Start a DAG run."`
+	Runs     dagsRuns     `cmd:"" help:"List the newest runs of a DAG."`
+	State    dagsState    `cmd:"" help:"Show the tasks of a DAG run."`
+	Backfill dagsBackfill `cmd:"" help:"Run the intervals of a stretch of time that are missing."`
+	Pause    dagsPause    `cmd:"" help:"Pause a DAG: tasks that run go on, nothing else starts."`
+	Unpause  dagsUnpause  `cmd:"" help:"Let a paused DAG go on."`
 }
 
 // pipelineFlag says which server a command speaks to.

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -47,6 +48,27 @@ func pipeline(t *testing.T) (url string, conf *atomic.Value) {
 	mux.HandleFunc("GET /api/v2/dags/d/dagRuns/r/taskInstances/extract_data/logs/2", func(w http.ResponseWriter, _ *http.Request) {
 		say(w, http.StatusOK, `{"content": [{"event": "begins"}, {"event": "The task failed: no source is configured", "level": "error"}], "continuation_token": null}`)
 	})
+	mux.HandleFunc("POST /api/v2/backfills/dry_run", func(w http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		conf.Store(string(b))
+		say(w, http.StatusOK, `{"backfills": [{"logical_date": "2026-01-01T00:00:00Z"}, {"logical_date": "2026-01-02T00:00:00Z"}], "total_entries": 2}`)
+	})
+	mux.HandleFunc("POST /api/v2/backfills", func(w http.ResponseWriter, r *http.Request) {
+		var body map[string]any
+		require.NoError(t, json.NewDecoder(r.Body).Decode(&body))
+		if body["reprocess_behavior"] == "completed" {
+			say(w, http.StatusConflict, `{"detail": "backfill 7 of the DAG d is still active"}`)
+			return
+		}
+		say(w, http.StatusOK, `{"id": 7, "dag_id": "d", "completed_at": null}`)
+	})
+	mux.HandleFunc("GET /api/v2/backfills", func(w http.ResponseWriter, r *http.Request) {
+		require.Equal(t, "d", r.URL.Query().Get("dag_id"))
+		say(w, http.StatusOK, `{"backfills": [{"id": 7, "dag_id": "d", "from_date": "2026-01-01T00:00:00Z", "to_date": "2026-01-02T00:00:00Z", "reprocess_behavior": "none",
+			"created_at": "2026-02-01T00:00:00Z", "completed_at": null}], "total_entries": 1}`)
+	})
+	mux.HandleFunc("PUT /api/v2/backfills/7/cancel", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, `{"id": 7}`) })
 	mux.HandleFunc("PATCH /api/v2/dags/d", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, `{}`) })
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
@@ -106,4 +128,27 @@ func TestDagsErrorsAreOneSentence(t *testing.T) {
 	}
 	r := tasador(t, "dags", "pause", "d", "--pipeline-uri", url)
 	require.Equal(t, "d is paused\n", r.out)
+}
+
+func TestABackfillIsLookedAtMadeListedAndCancelled(t *testing.T) {
+	url, sent := pipeline(t)
+	dates := []string{"dags", "backfill", "d", "--from-date", "2026-01-01", "--to-date", "2026-01-02", "--pipeline-uri", url}
+	r := tasador(t, append(dates, "--dry-run", "--reprocess-behavior=failed", "--run-backwards", `--conf={"gate": {}}`)...)
+	require.Equal(t, 0, r.code, r.err)
+	require.Equal(t, "2026-01-01T00:00:00Z\n2026-01-02T00:00:00Z\n", r.out)
+	require.Contains(t, r.err, "2 runs would be queued; nothing has changed")
+	require.JSONEq(t, `{"dag_id": "d", "from_date": "2026-01-01", "to_date": "2026-01-02", "reprocess_behavior": "failed", "run_backwards": true, "dag_run_conf": {"gate": {}}}`, sent.Load().(string))
+
+	r = tasador(t, dates...)
+	require.Equal(t, 0, r.code, r.err)
+	require.Contains(t, r.out, "backfill 7 is active")
+	r = tasador(t, append(dates, "--reprocess-behavior=completed")...)
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.err, "backfill 7 of the DAG d is still active")
+	r = tasador(t, "dags", "backfill", "list", "d", "--pipeline-uri", url)
+	require.Equal(t, 0, r.code, r.err)
+	require.Regexp(t, `7 +2026-01-01T00:00:00Z +2026-01-02T00:00:00Z +none +2026-02-01T00:00:00Z +-`, r.out)
+	r = tasador(t, "dags", "backfill", "cancel", "7", "--pipeline-uri", url)
+	require.Equal(t, 0, r.code, r.err)
+	require.Contains(t, r.out, "backfill 7 is cancelled")
 }

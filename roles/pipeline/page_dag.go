@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/dag"
 	"tasador/pkg/sqlstore/dagrunstore"
 	"tasador/web"
 )
@@ -25,7 +26,8 @@ type snapshot struct {
 	dag       dagrunstore.DAG
 	runs      []dagrunstore.Run // newest first
 	total     int64
-	chosen    *dagrunstore.Run // the one that was asked for, else the newest
+	counts    map[dag.RunState]int // of all runs
+	chosen    *dagrunstore.Run     // the one that was asked for, else the one that is running, else the newest
 	instances map[int64][]dagrunstore.Instance
 }
 
@@ -40,28 +42,51 @@ func (p *pages) snapshot(ctx context.Context, runID string) (snapshot, error) {
 	if s.runs, s.total, err = p.store.Runs(ctx, dagrunstore.RunQuery{DAGID: id, Limit: runsShown}); err != nil {
 		return s, err
 	}
+	counts, err := p.store.RunCounts(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.counts = counts[id]
+	if err := p.choose(ctx, &s, runID); err != nil {
+		return s, err
+	}
 	read := slices.Clone(s.runs)
-	if runID != "" {
-		run, err := p.store.Run(ctx, id, runID)
-		if err != nil {
-			return s, err
-		}
-		s.chosen = &run
-		if !slices.ContainsFunc(read, func(r dagrunstore.Run) bool { return r.Key == run.Key }) {
-			read = append(read, run)
-		}
-	} else if len(s.runs) > 0 {
-		s.chosen = &s.runs[0]
+	if s.chosen != nil && !slices.ContainsFunc(read, func(r dagrunstore.Run) bool { return r.Key == s.chosen.Key }) {
+		read = append(read, *s.chosen)
 	}
 	s.instances, err = p.store.InstancesOf(ctx, read)
 	return s, err
+}
+
+// choose picks the run that a page is about. While a backfill waits, the newest run is one that waits too: what runs says more.
+func (p *pages) choose(ctx context.Context, s *snapshot, runID string) error {
+	id := p.plan.Definition().ID
+	if runID != "" {
+		run, err := p.store.Run(ctx, id, runID)
+		s.chosen = &run
+		return err
+	}
+	if s.counts[dag.RunRunning] > 0 {
+		running, _, err := p.store.Runs(ctx, dagrunstore.RunQuery{DAGID: id, States: []string{string(dag.RunRunning)}, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(running) > 0 {
+			s.chosen = &running[0]
+			return nil
+		}
+	}
+	if len(s.runs) > 0 {
+		s.chosen = &s.runs[0]
+	}
+	return nil
 }
 
 // seen tells one snapshot from another in which something changed that a page shows.
 func (s snapshot) seen() string {
 	h := sha256.New()
 	// A hash takes every write.
-	_, _ = fmt.Fprintln(h, s.dag, s.total)
+	_, _ = fmt.Fprintln(h, s.dag, s.counts) // maps are written in the order of their keys
 	for _, r := range s.runs {
 		_, _ = fmt.Fprintln(h, r.Key, r.State, r.StartedAt, r.EndedAt)
 	}
@@ -145,9 +170,8 @@ func (p *pages) dags(c echo.Context) error {
 
 // dagPage is the content of the page of the DAG.
 type dagPage struct {
+	dagHead
 	Live      live
-	DAG       dagView
-	Pause     pauseSwitch
 	Run       *runView // whose graph is shown
 	Triggered bool     // it was triggered just now
 	Graph     graph
@@ -174,8 +198,7 @@ func (p *pages) dagPage(c echo.Context, status int, form triggerForm) error {
 	if runID != "" {
 		query.Set("run", runID)
 	}
-	body := dagPage{Live: p.live(s, query), DAG: p.dagView(s.dag), More: s.total > runsShown, Form: form}
-	body.Pause.DAG = body.DAG
+	body := dagPage{dagHead: p.head(s.dag, "graph", runID), Live: p.live(s, query), More: s.total > runsShown, Form: form}
 	tasks := map[string]taskView{}
 	for _, id := range p.plan.TaskIDs() {
 		tasks[id] = taskView{ID: id, State: viewOf("")}

@@ -30,8 +30,16 @@ type taskPage struct {
 	Tries []tryView // oldest first
 	Try   int       // whose log is shown; 0: none yet
 	Log   []logView
-	After int64 // key of the last line
+	After int64      // key of the last line
+	Rows  []rowsView // in, then out
 	XComs []xcomView
+}
+
+// rowsView is how many rows a task read from a table or wrote into it.
+type rowsView struct {
+	Table string
+	Rows  int64
+	Out   bool
 }
 
 // tryView is a try as the page shows it.
@@ -87,8 +95,15 @@ func (p *pages) showTask(c echo.Context) error {
 	if err := p.fillTries(c, &body, instance, now); err != nil {
 		return err
 	}
-	if body.XComs, err = p.xcoms(ctx, instance.Key); err != nil {
+	stored, err := p.store.XComs(ctx, instance.Key)
+	if err != nil {
 		return err
+	}
+	for _, x := range stored {
+		body.XComs = append(body.XComs, xcomView{Key: x.Key, Value: indented(x.Value)})
+		if x.Key == dag.RowsKey {
+			body.Rows = rowsOf(x.Value)
+		}
 	}
 	body.Live = p.live(s, url.Values{"run": {run.ID}, "task": {id}, "try": {strconv.Itoa(body.Try)}})
 	return p.write(c, http.StatusOK, "task", web.Page{Title: "Task", Name: id, Body: body})
@@ -156,11 +171,18 @@ func attributes(raw json.RawMessage) string {
 	return strings.Join(parts, " ")
 }
 
-func (p *pages) xcoms(ctx context.Context, instance int64) ([]xcomView, error) {
-	stored, err := p.store.XComs(ctx, instance)
-	out := make([]xcomView, len(stored))
-	for i, x := range stored {
-		out[i] = xcomView{Key: x.Key, Value: indented(x.Value)}
+// rowsOf reads the rows that a task recorded. A value of another form says nothing about rows.
+func rowsOf(raw json.RawMessage) []rowsView {
+	var rows dag.Rows
+	if json.Unmarshal(raw, &rows) != nil {
+		return nil
 	}
-	return out, err
+	var out []rowsView
+	for _, table := range slices.Sorted(maps.Keys(rows.In)) {
+		out = append(out, rowsView{Table: table, Rows: int64(rows.In[table])})
+	}
+	for _, table := range slices.Sorted(maps.Keys(rows.Out)) {
+		out = append(out, rowsView{Table: table, Rows: int64(rows.Out[table]), Out: true})
+	}
+	return out
 }

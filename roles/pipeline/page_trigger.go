@@ -57,23 +57,27 @@ func (f *triggerForm) check(r *role) triggerBody {
 	var body triggerBody
 	if id := strings.TrimSpace(f.RunID); id != "" {
 		if _, err := r.newRun(triggerBody{RunID: &id}); err != nil {
-			f.RunIDError = &sentence{Format: "This id cannot be used: take up to 250 letters, digits and the characters _ . ~ : + -, and do not begin with scheduled__."}
+			f.RunIDError = &sentence{Format: "This id cannot be used: take up to 250 letters, digits and the characters _ . ~ : + -, and do not begin with scheduled__ or backfill__."}
 		}
 		body.RunID = &id
 	}
-	conf := bytes.TrimSpace([]byte(f.Conf))
+	body.Conf, f.ConfError = r.typedConf(f.Conf)
+	return body
+}
+
+// typedConf reads a conf that was typed; none is empty. Else it says what is wrong.
+func (r *role) typedConf(text string) (json.RawMessage, *sentence) {
+	conf := json.RawMessage(bytes.TrimSpace([]byte(text)))
 	if len(conf) == 0 {
-		return body
+		return nil, nil
 	}
 	if !json.Valid(conf) || conf[0] != '{' {
-		f.ConfError = &sentence{Format: "This is not a JSON object; write it as in the example."}
-		return body
+		return nil, &sentence{Format: "This is not a JSON object; write it as in the example."}
 	}
-	body.Conf = conf
-	if _, err := r.newRun(triggerBody{Conf: conf}); err != nil {
-		f.ConfError = &sentence{"This conf cannot be used: %s", []any{apperror.MessageOf(err)}}
+	if _, err := r.checkConf("conf", conf); err != nil {
+		return nil, &sentence{"This conf cannot be used: %s", []any{apperror.MessageOf(err)}}
 	}
-	return body
+	return conf, nil
 }
 
 // pause is POST /dags/:dag_id/pause: pauses or lets go on, and leads back to where the switch was.

@@ -36,6 +36,11 @@ func (r *role) checkDAG(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	return r.checkDAGID(id)
+}
+
+// checkDAGID returns a not-found error unless id is that of the DAG of this role.
+func (r *role) checkDAGID(id string) error {
 	if own := r.plan.Definition().ID; id != own {
 		return apperror.New(apperror.NotFound, "the DAG %s does not exist; there is %s", id, own)
 	}
@@ -143,9 +148,12 @@ func decode(c echo.Context, dst any) error {
 	return apperror.Wrap(apperror.Invalid, err, "the request body cannot be read as a JSON object")
 }
 
+// clientTime is how apache-airflow-client writes times in the query.
+const clientTime = "2006-01-02T15:04:05Z0700"
+
 // instant reads a time with its offset; a bare day is midnight UTC.
 func instant(name, text string) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
+	for _, layout := range []string{time.RFC3339Nano, clientTime, time.DateOnly} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC(), nil
 		}

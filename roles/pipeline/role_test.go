@@ -35,7 +35,8 @@ func smallJob(context.Context, *config.Config, *slog.Logger) (job, error) {
 	ok := func(context.Context, *dag.TaskContext) (dag.Result, error) { return dag.Done(), nil }
 	count := func(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
 		tc.Log.Info("counting", "rows", 3)
-		return dag.Done(), tc.XComs.Push(ctx, "new_records", map[string]int{"n": 3})
+		rows := dag.Rows{In: map[string]int{"payload": 1234}, Out: map[string]int{"realtor_raw": 1234}}
+		return dag.Done(), errors.Join(tc.XComs.Push(ctx, "new_records", map[string]int{"n": 3}), tc.XComs.Push(ctx, dag.RowsKey, rows))
 	}
 	broken := func(_ context.Context, tc *dag.TaskContext) (dag.Result, error) {
 		if strings.Contains(string(tc.Run.Conf), "true") {
@@ -126,7 +127,10 @@ func texts(list any, field string) []any {
 	return out
 }
 
-const runs = "/api/v2/dags/small/dagRuns"
+const (
+	runs  = "/api/v2/dags/small/dagRuns"
+	fills = "/api/v2/backfills"
+)
 
 func TestTriggeredRunIsToldInAirflowsShapes(t *testing.T) {
 	t.Cleanup(func() { goleak.VerifyNone(t) })
@@ -158,7 +162,7 @@ func TestTriggeredRunIsToldInAirflowsShapes(t *testing.T) {
 	require.Equal(t, "info", line["level"])
 	require.EqualValues(t, 3, line["rows"])
 
-	require.Equal(t, []any{"new_records"}, texts(s.get(t, runs+"/r+1/taskInstances/count/xcomEntries")["xcom_entries"], "key"))
+	require.Equal(t, []any{"new_records", "rows"}, texts(s.get(t, runs+"/r+1/taskInstances/count/xcomEntries")["xcom_entries"], "key"))
 	require.Equal(t, map[string]any{"n": 3.0}, s.get(t, runs+"/r+1/taskInstances/count/xcomEntries/new_records")["value"])
 	require.Equal(t, `{"n":3}`, s.get(t, runs+"/r+1/taskInstances/count/xcomEntries/new_records?stringify=true")["value"])
 }
@@ -250,6 +254,21 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 		{"POST", runs, `{`, 400, "cannot be read as a JSON object"},
 		{"POST", runs, `[]`, 400, "cannot be read as a JSON object"},
 		{"POST", "/api/v2/dags/other/dagRuns", `{}`, 404, "the DAG other does not exist; there is small"},
+		{"POST", runs, `{"dag_run_id": "backfill__x"}`, 400, "looks like one of the schedule or of a backfill"},
+		{"POST", fills, `{"dag_id": "other"}`, 404, "the DAG other does not exist; there is small"},
+		{"POST", fills, `{"dag_id": "small", "to_date": "2026-01-01"}`, 400, "lacks from_date"},
+		{"POST", fills, `{"dag_id": "small", "from_date": "soon", "to_date": "2026-01-01"}`, 400, `from_date "soon" is not a time`},
+		{"POST", fills, `{"dag_id": "small", "from_date": "2026-01-02", "to_date": "2026-01-01"}`, 400, "to_date is before from_date"},
+		{"POST", fills, `{"dag_id": "small", "from_date": "3026-01-01", "to_date": "3026-01-02"}`, 400, "in the future"},
+		{"POST", fills, `{"dag_id": "small", "from_date": "2026-01-01", "to_date": "2026-01-02", "reprocess_behavior": "all"}`, 400, `reprocess_behavior "all" is not known`},
+		{"POST", fills, `{"dag_id": "small", "from_date": "2026-01-01", "to_date": "2026-01-02", "max_active_runs": 0}`, 400, "at least 1"},
+		{"POST", fills, `{"dag_id": "small", "from_date": "2026-01-01", "to_date": "2026-01-02", "dag_run_conf": [1]}`, 400, "dag_run_conf is not a JSON object"},
+		{"POST", fills, `{"dag_id": "small", "from_date": "2025-06-01T00:00:00Z", "to_date": "2025-06-02", "colour": 1}`, 400, `unknown key "colour"`},
+		{"POST", fills + "/dry_run", `{"dag_id": "small", "from_date": "2026-01-02", "to_date": "2026-01-01"}`, 400, "to_date is before from_date"},
+		{"GET", fills, "", 404, "does not exist; there is small"},
+		{"GET", fills + "/1", "", 404, "backfill 1 does not exist"},
+		{"GET", fills + "/x", "", 400, `"x" is not the number of a backfill`},
+		{"PUT", fills + "/1/cancel", "", 404, "backfill 1 does not exist"},
 		{"GET", runs + "/nowhere", "", 404, "nowhere"},
 		{"GET", runs + "/taken/taskInstances/nothing", "", 404, "nothing"},
 		{"GET", runs + "/taken/taskInstances/count/logs/99", "", 404, "there is no try 99"},
@@ -270,6 +289,7 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 		require.Contains(t, answer["detail"], c.detail, "%s %s %s", c.method, c.path, c.body)
 	}
 	require.EqualValues(t, 1, s.get(t, runs)["total_entries"])
+	require.EqualValues(t, 0, s.get(t, fills+"?dag_id=small")["total_entries"])
 }
 
 func TestASecondProcessOnTheSameDatabaseIsRefused(t *testing.T) {

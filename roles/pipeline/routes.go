@@ -15,6 +15,7 @@ func (r *role) routes() []httpserver.Route {
 		runs  = dags + "/:dag_id/dagRuns"
 		tasks = runs + "/:dag_run_id/taskInstances"
 		task  = tasks + "/:task_id"
+		fills = "/api/v2/backfills"
 	)
 	return []httpserver.Route{
 		{Method: http.MethodGet, Path: "/api/v2/version", Right: httpserver.Public, Handler: r.version},
@@ -35,6 +36,11 @@ func (r *role) routes() []httpserver.Route {
 		{Method: http.MethodGet, Path: task + "/logs/:try_number", Right: httpserver.Read, Handler: r.getLog},
 		{Method: http.MethodGet, Path: task + "/xcomEntries", Right: httpserver.Read, Handler: r.listXComs},
 		{Method: http.MethodGet, Path: task + "/xcomEntries/:key", Right: httpserver.Read, Handler: r.getXCom},
+		{Method: http.MethodGet, Path: fills, Right: httpserver.Read, Handler: r.listBackfills},
+		{Method: http.MethodPost, Path: fills, Right: httpserver.Write, Handler: r.createBackfill},
+		{Method: http.MethodPost, Path: fills + "/dry_run", Right: httpserver.Read, Handler: r.dryRunBackfill},
+		{Method: http.MethodGet, Path: fills + "/:backfill_id", Right: httpserver.Read, Handler: r.getBackfill},
+		{Method: http.MethodPut, Path: fills + "/:backfill_id/cancel", Right: httpserver.Write, Handler: r.cancelBackfill},
 	}
 }
 
@@ -50,6 +56,12 @@ func (p *pages) routes() []httpserver.Route {
 		{Method: http.MethodGet, Path: one, Right: httpserver.Read, Handler: httpserver.Page(p.dag)},
 		{Method: http.MethodPost, Path: one, Right: httpserver.Write, Handler: httpserver.Page(p.trigger)},
 		{Method: http.MethodPost, Path: one + "/pause", Right: httpserver.Write, Handler: httpserver.Page(p.pause)},
+		{Method: http.MethodGet, Path: one + "/gantt", Right: httpserver.Read, Handler: httpserver.Page(p.gantt)},
+		{Method: http.MethodGet, Path: one + "/durations", Right: httpserver.Read, Handler: httpserver.Page(p.durations)},
+		{Method: http.MethodGet, Path: one + "/calendar", Right: httpserver.Read, Handler: httpserver.Page(p.calendar)},
+		{Method: http.MethodGet, Path: one + "/backfills", Right: httpserver.Read, Handler: httpserver.Page(p.backfills)},
+		{Method: http.MethodPost, Path: one + "/backfills", Right: httpserver.Write, Handler: httpserver.Page(p.backfill)},
+		{Method: http.MethodPost, Path: one + "/backfills/:backfill_id/cancel", Right: httpserver.Write, Handler: httpserver.Page(p.cancelBackfillPage)},
 		{Method: http.MethodGet, Path: one + "/events", Right: httpserver.Read, Handler: p.events},
 		{Method: http.MethodGet, Path: run, Right: httpserver.Read, Handler: httpserver.Page(p.showRun)},
 		{Method: http.MethodPost, Path: run, Right: httpserver.Write, Handler: httpserver.Page(p.clearTasks)},

@@ -65,8 +65,10 @@ func (r *role) newRun(body triggerBody) (dagrunstore.NewRun, error) {
 		if !runIDForm.MatchString(n.ID) || n.ID == "." || n.ID == ".." { // clients take dots for folders when they build addresses
 			return n, apperror.New(apperror.Invalid, "the run id %q is malformed; use up to 250 letters, digits and the characters _ . ~ : + -", n.ID)
 		}
-		if strings.HasPrefix(n.ID, string(dag.Scheduled)+"__") {
-			return n, apperror.New(apperror.Invalid, "the run id %s looks like one of the schedule; choose another", n.ID)
+		for _, kind := range []dag.RunType{dag.Scheduled, dag.Backfill} {
+			if strings.HasPrefix(n.ID, string(kind)+"__") {
+				return n, apperror.New(apperror.Invalid, "the run id %s looks like one of the schedule or of a backfill; choose another", n.ID)
+			}
 		}
 	}
 	if body.LogicalDate != nil {
@@ -78,14 +80,20 @@ func (r *role) newRun(body triggerBody) (dagrunstore.NewRun, error) {
 	if body.Note != nil {
 		n.Note = *body.Note
 	}
-	if len(body.Conf) == 0 || string(body.Conf) == "null" {
-		return n, nil
+	var err error
+	n.Conf, err = r.checkConf("conf", body.Conf)
+	return n, err
+}
+
+// checkConf returns a conf as it is stored; none is empty. Codes: Invalid.
+func (r *role) checkConf(name string, raw json.RawMessage) (string, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return "", nil
 	}
-	if body.Conf[0] != '{' {
-		return n, apperror.New(apperror.Invalid, "conf is not a JSON object")
+	if raw[0] != '{' {
+		return "", apperror.New(apperror.Invalid, "%s is not a JSON object", name)
 	}
-	n.Conf = string(body.Conf)
-	return n, r.job.validateConf(body.Conf)
+	return string(raw), r.job.validateConf(raw)
 }
 
 func (r *role) listRuns(c echo.Context) error {

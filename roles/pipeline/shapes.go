@@ -61,7 +61,7 @@ func (r *role) dagJSON(stored dagrunstore.DAG) dagJSON {
 		out.Tags = append(out.Tags, tagJSON{Name: t, DAGID: def.ID, DAGDisplayName: def.ID})
 	}
 	if r.schedule != nil {
-		out.TimetablePeriodic = true
+		out.TimetablePeriodic, out.IsBackfillable = true, true
 		out.TimetableSummary = text(r.schedule.Expression)
 		out.TimetableDescription = text("UTC: " + r.schedule.Expression)
 		if !stored.NextRun.IsZero() {
@@ -108,7 +108,7 @@ func toRunJSON(run dagrunstore.Run) runJSON {
 
 // runAfter is when the run was due.
 func runAfter(run dagrunstore.Run) time.Time {
-	if run.Type == dag.Scheduled {
+	if run.Type.OfSchedule() {
 		return run.IntervalEnd
 	}
 	return run.QueuedAt

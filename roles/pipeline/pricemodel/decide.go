@@ -30,7 +30,7 @@ func (d Deps) decide(ctx context.Context, tc *dag.TaskContext) (dag.Result, erro
 	if err := d.record(ctx, tc, decision, batch.Rows); err != nil {
 		return dag.Result{}, err
 	}
-	return dag.Follow(decision.Decision), nil
+	return dag.Follow(decision.Decision), recordRows(ctx, tc, map[string]int{tableRaw: batch.Rows}, nil)
 }
 
 // reset starts the source again and empties the tables of listings.

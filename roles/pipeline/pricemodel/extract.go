@@ -39,6 +39,9 @@ func (d Deps) extract(ctx context.Context, tc *dag.TaskContext) (dag.Result, err
 	if err := tc.XComs.Push(ctx, xcomFinished, batch.Finished); err != nil {
 		return dag.Result{}, err
 	}
+	if err := recordRows(ctx, tc, map[string]int{tablePayload: batch.Rows}, map[string]int{tableRaw: batch.Rows}); err != nil {
+		return dag.Result{}, err
+	}
 	return dag.Done(), d.payloads.prune()
 }
 

@@ -31,6 +31,12 @@ func TestEveryPathOfTheDAG(t *testing.T) {
 	run := w.succeeds(t, "manual__1", "", trainPath)
 	require.Equal(t, "400", run.xcoms.value("extract_data", "new_records"))
 	require.Equal(t, "false", run.xcoms.value("extract_data", "finished"))
+	// 400 rows are cut at 240 and 320.
+	require.JSONEq(t, `{"in": {"payload": 400}, "out": {"realtor_raw": 400}}`, run.xcoms.value("extract_data", "rows"))
+	require.JSONEq(t, `{"in": {"realtor_raw": 400}}`, run.xcoms.value("decide_to_train", "rows"))
+	require.JSONEq(t, `{"in": {"realtor_raw": 400}, "out": {"train": 240, "validation": 80, "test": 80}}`, run.xcoms.value("split_data", "rows"))
+	require.JSONEq(t, `{"in": {"train": 240, "validation": 80, "test": 80}, "out": {"train_clean": 240, "validation_clean": 80, "test_clean": 80}}`, run.xcoms.value("preprocess_data", "rows"))
+	require.JSONEq(t, `{"in": {"train_clean": 240, "validation_clean": 80, "test_clean": 80}}`, run.xcoms.value("train_and_register", "rows"))
 	decision, reason := w.decision(t, "manual__1")
 	require.Equal(t, "split_data", decision)
 	require.Equal(t, "400 nuevos > 100", reason)

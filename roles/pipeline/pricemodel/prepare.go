@@ -14,7 +14,7 @@ func (d Deps) split(ctx context.Context, tc *dag.TaskContext) (dag.Result, error
 		return dag.Result{}, err
 	}
 	logRows(ctx, tc, "splits in place", rows)
-	return dag.Done(), nil
+	return dag.Done(), recordRows(ctx, tc, map[string]int{tableRaw: total(rows)}, splitTables(rows, ""))
 }
 
 // preprocess encodes the splits as of the DAG run's instant.
@@ -28,7 +28,7 @@ func (d Deps) preprocess(ctx context.Context, tc *dag.TaskContext) (dag.Result, 
 		return dag.Result{}, err
 	}
 	logRows(ctx, tc, "clean tables in place", rows)
-	return dag.Done(), nil
+	return dag.Done(), recordRows(ctx, tc, splitTables(rows, ""), splitTables(rows, cleanSuffix))
 }
 
 func logRows(ctx context.Context, tc *dag.TaskContext, message string, rows map[dataset.SplitName]int) {

@@ -22,6 +22,9 @@ func (d Deps) train(ctx context.Context, tc *dag.TaskContext) (dag.Result, error
 	if err := d.data.Hold(ctx, claimOf(tc)); err != nil {
 		return dag.Result{}, err
 	}
+	if err := d.recordTrainingRows(ctx, tc); err != nil {
+		return dag.Result{}, err
+	}
 	run, err := d.openRun(ctx, tc, realtor.TrainRun(tc.Run.ID))
 	if err != nil {
 		return dag.Result{}, err
