@@ -1,8 +1,8 @@
 package roles_test
 
 import (
-	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,82 +12,154 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tasador/pkg/config"
+	"tasador/pkg/dag"
+	"tasador/pkg/realtor"
+	"tasador/pkg/sqlstore"
+	"tasador/pkg/sqlstore/dagrunstore"
 )
 
 // pipeline is an address of the pipeline server.
 func (s *stack) pipeline(path string) string { return "http://" + s.cfg.Pipeline.Listen + path }
 
-// rest reads an answer of the REST interface.
-func (s *stack) rest(t *testing.T, path string) map[string]any {
+// runs opens the database of the pipeline beside the running server: what a test checks is what is stored, not what the server says.
+func (s *stack) runs(t *testing.T) *dagrunstore.Store {
 	t.Helper()
-	status, body := get(t, s.pipeline("/api/v2/dags/realtor_price_model"+path))
-	require.Equal(t, http.StatusOK, status, body)
-	var tree map[string]any
-	require.NoError(t, json.Unmarshal([]byte(body), &tree))
-	return tree
+	db, err := sqlstore.Open(t.Context(), s.cfg.Pipeline.DB, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	store, err := dagrunstore.Open(t.Context(), db)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	return store
 }
+
+// ended waits until a run has ended and returns it as it is stored, with the numbers of the tries of its tasks.
+func ended(t *testing.T, store *dagrunstore.Store, id string) (dagrunstore.Run, map[string]int) {
+	t.Helper()
+	var run dagrunstore.Run
+	require.Eventually(t, func() bool {
+		var err error
+		run, err = store.Run(t.Context(), realtor.DAG, id)
+		return err == nil && (run.State == dag.RunSuccess || run.State == dag.RunFailed)
+	}, time.Minute, 20*time.Millisecond, "%s does not end", id)
+	return run, triesOf(t, store, id)
+}
+
+func triesOf(t *testing.T, store *dagrunstore.Store, id string) map[string]int {
+	t.Helper()
+	instances, err := store.Instances(t.Context(), realtor.DAG, id)
+	require.NoError(t, err)
+	tries := map[string]int{}
+	for _, i := range instances {
+		tries[i.TaskID] = i.Try
+	}
+	return tries
+}
+
+func requirePaused(t *testing.T, store *dagrunstore.Store, want bool) {
+	t.Helper()
+	stored, err := store.DAG(t.Context(), realtor.DAG)
+	require.NoError(t, err)
+	require.Equal(t, want, stored.Paused)
+}
+
+func requireRuns(t *testing.T, store *dagrunstore.Store, want int64) {
+	t.Helper()
+	_, total, err := store.Runs(t.Context(), dagrunstore.RunQuery{DAGID: realtor.DAG})
+	require.NoError(t, err)
+	require.Equal(t, want, total, "runs stored")
+}
+
+const dagPage = "/dags/realtor_price_model"
 
 func TestAPersonLooksAfterTheDAG(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs Chromium")
 	}
 	s := startStack(t, nil, config.RoleNames()...)
-	b := tab{t: t, ctx: browser(t)}
+	store, b := s.runs(t), tab{t: t, ctx: browser(t)}
 	b.open(s.pipeline("/"))
 	b.picture("dags-empty")
 	b.click("#pause")
 	b.do(chromedp.WaitReady(chromedp.CSS(`#pause[aria-checked="true"]`)))
-	require.Equal(t, true, s.rest(t, "")["is_paused"])
+	requirePaused(t, store, true)
 
 	// What is wrong stands beside the field and what was typed stays.
-	b.open(s.pipeline("/dags/realtor_price_model"))
+	b.open(s.pipeline(dagPage))
 	b.replace("#run_id", "by-hand")
 	b.replace("#conf", `{"as_of": "soon"}`)
 	b.click("#trigger")
 	require.Contains(t, b.text("#conf-error"), "as_of")
 	require.Equal(t, "by-hand", evaluate[string](b, `document.querySelector("#run_id").value`))
 	b.picture("dag-mistakes")
-	require.EqualValues(t, 0, s.rest(t, "/dagRuns")["total_entries"])
+	requireRuns(t, store, 0)
 	b.replace("#conf", `{"as_of": "2026-01-01"}`)
 	b.click("#trigger")
 	require.Contains(t, b.text("#triggered"), "by-hand")
 	b.do(chromedp.WaitVisible(chromedp.CSS("#run-state .s-queued")))
+	run, err := store.Run(t.Context(), realtor.DAG, "by-hand")
+	require.NoError(t, err)
+	require.Equal(t, dag.RunQueued, run.State)
+	require.JSONEq(t, `{"as_of": "2026-01-01"}`, string(run.Conf))
+	require.Equal(t, "ui", run.TriggeredBy)
 
-	// Somebody lets the DAG go on, and the open page shows it without being loaded again.
+	// Somebody else lets the DAG go on, and the open page shows it without being loaded again.
 	evaluate[bool](b, `window.loadedOnce = true`)
 	s.setPaused(t, false)
 	b.do(chromedp.WaitVisible(chromedp.CSS(`.box.s-success #box-end`)), chromedp.WaitVisible(chromedp.CSS("#run-state .s-success")))
 	require.True(t, evaluate[bool](b, `window.loadedOnce === true`), "the page was not loaded again")
 	require.Equal(t, 3, evaluate[int](b, `document.querySelectorAll(".box.s-skipped").length`), "reset_data, end_after_reset, end_no_train")
-	run := s.rest(t, "/dagRuns/by-hand")
-	require.Equal(t, "success", run["state"])
-	require.Equal(t, map[string]any{"as_of": "2026-01-01"}, run["conf"])
+	run, _ = ended(t, store, "by-hand")
+	require.Equal(t, dag.RunSuccess, run.State)
 	b.picture("dag-success")
 
-	// From the graph to the log of a task.
+	// From the graph to the log of a task, and to its rows: 1500 are cut at 900 and 1200.
 	b.click("#box-train_and_register")
 	require.Contains(t, b.text("#lines"), "The task succeeded.")
 	require.Contains(t, b.text("#task-state"), "success")
+	require.Regexp(t, `in\s+train_clean\s+900`, b.text("#rows"))
 	b.picture("task")
 
-	// Clearing asks first.
+	// Running a task again asks first.
 	b.click("#preview")
 	require.Contains(t, b.text("#changes"), "train_and_register")
 	require.NotContains(t, b.text("#changes"), "preprocess_data")
-	require.EqualValues(t, 1, s.rest(t, "/dagRuns/by-hand/taskInstances/train_and_register")["try_number"])
+	require.Equal(t, 1, triesOf(t, store, "by-hand")["train_and_register"])
 	b.picture("clear")
 	b.click("#confirm")
-	b.do(chromedp.WaitVisible(chromedp.CSS("#clear-title")))
-	require.Eventually(t, func() bool {
-		return s.rest(t, "/dagRuns/by-hand/taskInstances/end")["try_number"] == 2.0 && s.rest(t, "/dagRuns/by-hand")["state"] == "success"
-	}, time.Minute, 20*time.Millisecond)
-	require.EqualValues(t, 2, s.rest(t, "/dagRuns/by-hand/taskInstances/train_and_register")["try_number"])
-	require.EqualValues(t, 1, s.rest(t, "/dagRuns/by-hand/taskInstances/preprocess_data")["try_number"])
-	b.do(chromedp.WaitVisible(chromedp.CSS("#run-state .s-success")))
+	b.do(chromedp.WaitVisible(chromedp.CSS("#clear-title")), chromedp.WaitVisible(chromedp.CSS("#run-state .s-success")))
+	requireRerun(t, store, "by-hand", map[string]int{"preprocess_data": 1, "train_and_register": 2, "end": 2})
+
+	// So does clearing several tasks of the run, without those after them.
+	b.click(`input[name="task"][value="end_no_train"]`)
+	b.click(`input[name="task"][value="end"]`)
+	b.click(`input[name="downstream"]`)
+	b.click("#preview")
+	require.NotContains(t, b.text("#changes"), "train_and_register")
+	require.Equal(t, 2, triesOf(t, store, "by-hand")["end"])
+	b.click("#confirm")
+	b.do(chromedp.WaitVisible(chromedp.CSS("#clear-title")), chromedp.WaitVisible(chromedp.CSS("#run-state .s-success")))
+	requireRerun(t, store, "by-hand", map[string]int{"train_and_register": 2, "end": 3})
 	b.picture("run")
 
 	s.requireLogFollows(t, b)
-	s.requireGoodPages(t, b)
+	b.open(s.pipeline("/"))
+	requirePaused(t, store, false)
+	s.requireGoodPages(t, b, map[string]string{"list": "/", "dag": dagPage, "run": dagPage + "/runs/by-hand", "task": dagPage + "/runs/by-hand/tasks/split_data", "none": "/dags/none"})
+}
+
+// requireRerun waits until tasks have been run as often as they should, and the run has ended well.
+func requireRerun(t *testing.T, store *dagrunstore.Store, id string, want map[string]int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		have := triesOf(t, store, id)
+		for task, n := range want {
+			if have[task] != n {
+				return false
+			}
+		}
+		run, err := store.Run(t.Context(), realtor.DAG, id)
+		return err == nil && run.State == dag.RunSuccess
+	}, time.Minute, 20*time.Millisecond, "%v, not %v", triesOf(t, store, id), want)
 }
 
 // requireLogFollows opens the log of a task that has yet to begin, and sees its lines come.
@@ -114,23 +186,29 @@ func (s *stack) setPaused(t *testing.T, paused bool) {
 	require.Equal(t, http.StatusOK, status, body)
 }
 
-// requireGoodPages looks at every page of the pipeline in several widths, both languages and both themes: none scrolls sideways, and axe-core finds nothing.
-func (s *stack) requireGoodPages(t *testing.T, b tab) {
+// requireGoodPages looks at pages of the pipeline in several widths, both languages and both themes: none scrolls sideways, and axe-core finds nothing.
+func (s *stack) requireGoodPages(t *testing.T, b tab, pages map[string]string) {
 	t.Helper()
 	source := axe(t)
-	const run = "/dags/realtor_price_model/runs/by-hand"
-	pages := map[string]string{"list": "/", "dag": "/dags/realtor_price_model", "run": run, "task": run + "/tasks/extract_data", "none": "/dags/none"}
 	for _, view := range []struct {
-		name, query string
-		width       int64
-	}{{"en-light-1440", "?lang=en&theme=light", 1440}, {"es-dark-360", "?lang=es&theme=dark", 360}, {"en-light-768", "?lang=en&theme=light", 768}, {"es-dark-1440", "?lang=es&theme=dark", 1440}} {
+		name, lang, theme string
+		width             int64
+	}{{"en-light-1440", "en", "light", 1440}, {"es-dark-360", "es", "dark", 360}, {"en-light-768", "en", "light", 768}, {"es-dark-1440", "es", "dark", 1440}} {
 		b.do(chromedp.EmulateViewport(view.width, 900))
+		b.open(s.pipeline("/?lang=" + view.lang + "&theme=" + view.theme)) // which is remembered
 		for name, path := range pages {
-			b.open(s.pipeline(path + view.query))
-			over := evaluate[int](b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`)
-			b.picture(name + "-" + view.name)
-			require.Zero(t, over, "%s is wider than %d pixels", path, view.width)
-			b.requireAccessible(source, path+view.query)
+			b.open(s.pipeline(path))
+			require.Equal(t, view.lang, evaluate[string](b, `document.documentElement.lang`))
+			b.requireGoodPage(source, path, name+"-"+view.name, view.width)
 		}
 	}
+}
+
+// requireGoodPage looks at the page that is open.
+func (b tab) requireGoodPage(source, page, picture string, width int64) {
+	b.t.Helper()
+	over := evaluate[int](b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`)
+	b.picture(picture)
+	require.Zero(b.t, over, "%s is wider than %d pixels", page, width)
+	b.requireAccessible(source, page+" "+picture)
 }

@@ -106,6 +106,7 @@ type Schedule struct {
 	Timezone      string        `name:"timezone" default:"UTC" placeholder:"ZONE" roles:"pipeline" help:"Time zone of the schedule, such as Europe/Madrid."`
 	Catchup       bool          `name:"catchup" roles:"pipeline" help:"Run every interval that was missed since the first start."`
 	MaxActiveRuns int           `name:"max-active-runs" default:"1" roles:"pipeline" help:"DAG runs at the same time. The split tables are shared, so only 1 is safe."`
+	KeepRuns      int           `name:"keep-runs" default:"10000" placeholder:"N" roles:"pipeline" help:"How many finished DAG runs are kept; of more, the oldest are deleted with their tries, logs and XComs. 0 keeps all."`
 	Retries       int           `name:"retries" default:"1" roles:"pipeline" help:"How often a failed task is tried again."`
 	RetryDelay    time.Duration `name:"retry-delay" default:"5m" roles:"pipeline" help:"Wait before a failed task is tried again."`
 	TaskTimeout   time.Duration `name:"task-timeout" default:"0s" roles:"pipeline" help:"Longest that a try of a task may take; it then fails. 0 means any time."`

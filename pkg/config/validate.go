@@ -82,6 +82,8 @@ func (c *Config) validatePipeline() error {
 	case s.Retries < 0 || s.RetryDelay < 0 || s.TaskTimeout < 0:
 		return apperror.New(apperror.Invalid, "--schedule.retries=%d, --schedule.retry-delay=%s and --schedule.task-timeout=%s must not be negative",
 			s.Retries, s.RetryDelay, s.TaskTimeout)
+	case s.KeepRuns < 0:
+		return apperror.New(apperror.Invalid, "--schedule.keep-runs=%d is negative; it counts runs, and 0 keeps all", s.KeepRuns)
 	case s.MaxActiveRuns != 1:
 		return apperror.New(apperror.Invalid, "--schedule.max-active-runs=%d is not supported: runs share the split tables, so only 1 is safe", s.MaxActiveRuns)
 	}

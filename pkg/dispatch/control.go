@@ -66,6 +66,7 @@ func (e *Engine) control(ctx context.Context) {
 			}
 		}
 		e.problem.Store(&failed)
+		e.prune(ctx)
 		timer.Reset(wait)
 	}
 }
@@ -162,6 +163,26 @@ func (e *Engine) followClock(ctx context.Context, last time.Time) error {
 	return err
 }
 
+// prune deletes finished runs that are more than are kept, some at a time.
+func (e *Engine) prune(ctx context.Context) {
+	if e.opts.KeepRuns <= 0 || !e.surplus.Swap(false) {
+		return
+	}
+	for id := range e.plans {
+		deleted, more, err := e.store.Prune(ctx, id, e.opts.KeepRuns)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			e.opts.Log.WarnContext(ctx, "cannot delete the oldest DAG runs; trying again when the next run ends", "dag_id", id, "error", err)
+		case deleted > 0:
+			e.opts.Log.InfoContext(ctx, "deleted the oldest DAG runs", "dag_id", id, "runs", deleted)
+		}
+		if more {
+			e.surplus.Store(true)
+			e.Wake()
+		}
+	}
+}
+
 // takeBack queues again the tries of which this process could not store how they ended, for example because the disk was full.
 func (e *Engine) takeBack(ctx context.Context, id string) error {
 	left := e.leftOf(id)
@@ -190,6 +211,7 @@ func (e *Engine) takeBack(ctx context.Context, id string) error {
 // planned reports the end of a run, and returns when its next retry is due.
 func (e *Engine) planned(p dagrunstore.Progress) time.Time {
 	if p.Ended {
+		e.surplus.Store(true)
 		took := max(p.Run.EndedAt.Sub(p.Run.StartedAt), 0) // the clock may have been set back
 		e.opts.Observer.RunEnded(p.Run.DAGID, p.Run.State, took)
 		e.opts.Log.Info("DAG run ended", "dag_id", p.Run.DAGID, "dag_run_id", p.Run.ID, "state", p.Run.State, "took", took)

@@ -38,6 +38,7 @@ type Options struct {
 	Log       *slog.Logger
 	Observer  Observer
 	MaxActive int              // DAG runs of one DAG at the same time; default 1
+	KeepRuns  int              // finished runs of one DAG that are kept, the oldest are deleted; default 0, which keeps all
 	Workers   int              // tasks at the same time; default 16
 	Lease     time.Duration    // how long a claim holds without being renewed; default 30 s. It is renewed every fifth of it
 	Reconcile time.Duration    // how often rows and jobs are compared when nothing happens; default 2 s
@@ -87,6 +88,7 @@ type Engine struct {
 	wake     chan struct{}
 	lastTick tick
 	problem  atomic.Pointer[error]
+	surplus  atomic.Bool // there may be more finished runs than are kept
 	stopping atomic.Bool
 	tasks    context.Context // of all tasks; ends when a stop cancels them
 	cancel   context.CancelFunc
@@ -109,6 +111,7 @@ func Open(ctx context.Context, opts Options) (*Engine, error) {
 	if err := e.prepare(ctx); err != nil {
 		return nil, err
 	}
+	e.surplus.Store(true)
 	// Tasks outlive the end of Run's context: a stop gives them time.
 	e.tasks, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	return e, nil

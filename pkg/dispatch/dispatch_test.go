@@ -326,3 +326,20 @@ func TestManyTasksRunOnceEach(t *testing.T) {
 	b.awaitRun(t, "r", dag.RunSuccess)
 	require.EqualValues(t, 15, runs.Load())
 }
+
+func TestFinishedRunsBeyondThoseThatAreKeptAreDeleted(t *testing.T) {
+	dir := t.TempDir()
+	store, p := openStore(t, dir), plan(t, task("a", func(context.Context, *dag.TaskContext) (dag.Result, error) { return dag.Done(), nil }))
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	opts := options(t, dir, store, p)
+	opts.KeepRuns = 2
+	e := start(t, opts)
+	for i := range 5 {
+		_, err := e.Trigger(t.Context(), "d", dagrunstore.NewRun{ID: fmt.Sprint("r", i), Type: dag.Manual})
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool {
+		kept, total, err := store.Runs(t.Context(), dagrunstore.RunQuery{Order: []dagrunstore.RunOrder{{Field: "dag_run_id"}}})
+		return err == nil && total == 2 && kept[0].ID == "r3" && kept[1].ID == "r4"
+	}, time.Minute, 5*time.Millisecond)
+}

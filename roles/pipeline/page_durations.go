@@ -65,7 +65,7 @@ func (p *pages) durations(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	body := durationsPage{dagHead: p.head(s.dag, "durations", ""), Live: p.live(s, url.Values{}), Width: runsShown * durationWidth, Height: durationHeight}
+	body := durationsPage{dagHead: p.head(s.dag, "durations", ""), Live: p.live(s, url.Values{}), Height: durationHeight}
 	var views [][]taskView
 	tries, err := p.store.TriesOf(ctx, slices.Concat(slices.Collect(maps.Values(s.instances))...))
 	if err != nil {
@@ -75,6 +75,7 @@ func (p *pages) durations(c echo.Context) error {
 		d, tasks := p.durationsOf(run, s.instances[run.Key], tries, now)
 		body.Runs, views = append(body.Runs, d), append(views, tasks)
 	}
+	body.Width = len(body.Runs) * durationWidth
 	body.compare(p.plan.TaskIDs(), views)
 	return p.write(c, http.StatusOK, "durations", web.Page{Title: "Durations", Name: p.plan.Definition().ID, Body: body})
 }
@@ -133,7 +134,7 @@ func (b *durationsPage) compare(tasks []string, views [][]taskView) {
 			worked, total = append(worked, *w), total+*w
 			h := max(1, int(float64(durationHeight)*float64(*w)/float64(max(*b.Longest, 1))))
 			row.Bars = append(row.Bars, durationBar{
-				X: (runsShown - len(b.Runs) + r) * durationWidth, Y: durationHeight - h, H: h, Width: durationWidth - 3,
+				X: r * durationWidth, Y: durationHeight - h, H: h, Width: durationWidth - 3,
 				Run: run.Run.ID, Href: views[r][t].Href, State: views[r][t].State, Took: *w,
 			})
 		}

@@ -102,7 +102,7 @@ func open(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Lo
 	}
 	registry := observability.NewRegistry(r.build)
 	r.engine, err = dispatch.Open(ctx, dispatch.Options{
-		Store: r.store, Lock: lock, Plans: []*dag.Plan{r.plan}, JobsFile: jobs, Log: log, MaxActive: r.maxActive, Observer: newMetrics(registry, r.store, log),
+		Store: r.store, Lock: lock, Plans: []*dag.Plan{r.plan}, JobsFile: jobs, Log: log, MaxActive: r.maxActive, KeepRuns: cfg.Schedule.KeepRuns, Observer: newMetrics(registry, r.store, log),
 	})
 	if err != nil {
 		return nil, err
