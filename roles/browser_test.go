@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,9 +55,13 @@ func (b tab) open(address string) { b.t.Helper(); b.do(chromedp.Navigate(address
 
 func (b tab) click(selector string) { b.t.Helper(); b.do(chromedp.Click(chromedp.CSS(selector))) }
 
+// text waits until there is an element, and returns what it says. A page that is just being replaced takes its elements with it: then it is looked for again.
 func (b tab) text(selector string) string {
 	b.t.Helper()
 	s, err := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS(selector)))
+	for err != nil && strings.Contains(err.Error(), "No node with given id") {
+		s, err = chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS(selector)))
+	}
 	require.NoError(b.t, err)
 	return s
 }

@@ -88,7 +88,7 @@ func (p *pages) gantt(c echo.Context) error {
 	if s.chosen != nil {
 		run := newRunView(*s.chosen, now)
 		body.Run = &run
-		if body.Chart, err = p.drawGantt(ctx, *s.chosen, s.instances[s.chosen.Key], now); err != nil {
+		if body.Chart, err = p.drawGantt(ctx, s.instances[s.chosen.Key], now); err != nil {
 			return err
 		}
 	}
@@ -96,7 +96,7 @@ func (p *pages) gantt(c echo.Context) error {
 }
 
 // drawGantt places the tries of a run on an axis from the first time that one of them was queued to the end of the last, or now.
-func (p *pages) drawGantt(ctx context.Context, run dagrunstore.Run, instances []dagrunstore.Instance, now time.Time) (gantt, error) {
+func (p *pages) drawGantt(ctx context.Context, instances []dagrunstore.Instance, now time.Time) (gantt, error) {
 	tries, err := p.store.TriesOf(ctx, instances)
 	if err != nil {
 		return gantt{}, err
