@@ -18,7 +18,7 @@ import (
 )
 
 // browserLimit bounds everything that a browser does in a test.
-const browserLimit = 90 * time.Second
+const browserLimit = 3 * time.Minute
 
 // browser starts Chromium with an empty profile. TEST_SCREENSHOTS names a folder that keeps pictures of the pages.
 func browser(t *testing.T) context.Context {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -88,6 +89,9 @@ func (p *pages) gantt(c echo.Context) error {
 	if s.chosen != nil {
 		run := newRunView(*s.chosen, now)
 		body.Run = &run
+		if !slices.ContainsFunc(body.Runs, func(r runView) bool { return r.ID == run.ID }) {
+			body.Runs = append(body.Runs, run)
+		}
 		if body.Chart, err = p.drawGantt(ctx, s.instances[s.chosen.Key], now); err != nil {
 			return err
 		}
