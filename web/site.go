@@ -17,6 +17,8 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 	"golang.org/x/text/message/catalog"
+
+	"tasador/pkg/apperror"
 )
 
 // Site renders pages. It is safe for concurrent use.
@@ -159,12 +161,25 @@ func chosen(w http.ResponseWriter, r *http.Request, cookie, asked string, allowe
 func (s *Site) funcs(v view) template.FuncMap {
 	return template.FuncMap{
 		"t":      func(key string, args ...any) string { return v.printer.Sprintf(key, args...) },
-		"say":    func(key string, args []any) string { return v.printer.Sprintf(key, args...) },
+		"say":    v.say,
+		"tell":   func(s apperror.Sentence) string { return v.say(s.Format, s.Args) },
 		"money":  v.money,
 		"number": v.number, "measure": v.measure, "count": v.count, "size": v.size, "took": v.took,
 		"static": func(name string) string { return "/static/" + name + "?v=" + s.hashes[name] },
 		"here":   v.with,
 	}
+}
+
+// say writes a sentence in the reader's language, and the sentences in it.
+func (v view) say(format string, args []any) string {
+	told := make([]any, len(args))
+	for i, a := range args {
+		if s, ok := a.(apperror.Sentence); ok {
+			a = v.say(s.Format, s.Args)
+		}
+		told[i] = a
+	}
+	return v.printer.Sprintf(format, told...)
 }
 
 // with returns the address of this page with one parameter changed.

@@ -22,29 +22,39 @@ const (
 	Internal           Code = "internal"            // a fault of ours
 )
 
+// Sentence is what a message says, still apart: a format of package fmt in English, by which translations know it, and what it names. An argument may be a
+// Sentence itself.
+type Sentence struct {
+	Format string
+	Args   []any
+}
+
+// String returns the sentence in English.
+func (s Sentence) String() string { return fmt.Sprintf(s.Format, s.Args...) }
+
 type coded struct {
 	code    Code
-	message string
+	message Sentence
 	cause   error
 }
 
 func (e *coded) Error() string {
 	if e.cause == nil {
-		return e.message
+		return e.message.String()
 	}
-	return e.message + ": " + e.cause.Error()
+	return e.message.String() + ": " + e.cause.Error()
 }
 
 func (e *coded) Unwrap() error { return e.cause }
 
 // New returns an error with a code and a message for people.
 func New(code Code, format string, args ...any) error {
-	return &coded{code: code, message: fmt.Sprintf(format, args...)}
+	return &coded{code: code, message: Sentence{format, args}}
 }
 
 // Wrap returns an error with a code and a message for people that keeps cause for the log and for errors.Is.
 func Wrap(code Code, cause error, format string, args ...any) error {
-	return &coded{code: code, message: fmt.Sprintf(format, args...), cause: cause}
+	return &coded{code: code, message: Sentence{format, args}, cause: cause}
 }
 
 // CodeOf returns the code of the outermost coded error in err's chain, or Internal.
@@ -56,11 +66,14 @@ func CodeOf(err error) Code {
 	return Internal
 }
 
-// MessageOf returns the sentence that a client may read: the message of the outermost coded error, or a neutral one.
-func MessageOf(err error) string {
+// SentenceOf returns what a client may read: the message of the outermost coded error, or a neutral one. Pages translate it.
+func SentenceOf(err error) Sentence {
 	var e *coded
 	if errors.As(err, &e) && e.code != Internal {
 		return e.message
 	}
-	return "something went wrong on our side; the log of this server has the details"
+	return Sentence{Format: "something went wrong on our side; the log of this server has the details"}
 }
+
+// MessageOf returns SentenceOf in English.
+func MessageOf(err error) string { return SentenceOf(err).String() }

@@ -26,3 +26,10 @@ func TestUncodedErrorsAreInternalAndTheirTextStaysInside(t *testing.T) {
 	require.NotContains(t, apperror.MessageOf(err), "hunter2")
 	require.NotContains(t, apperror.MessageOf(apperror.New(apperror.Internal, "hunter2")), "hunter2")
 }
+
+func TestASentenceMayHoldOthers(t *testing.T) {
+	inner := apperror.New(apperror.Unavailable, "the server %s cannot be reached", "a")
+	outer := apperror.Wrap(apperror.Unavailable, inner, "no version of %s can be served: %s", "m", apperror.SentenceOf(inner))
+	require.Equal(t, "no version of m can be served: the server a cannot be reached", apperror.MessageOf(outer))
+	require.Equal(t, "no version of %s can be served: %s", apperror.SentenceOf(outer).Format)
+}

@@ -75,7 +75,7 @@ func (p *Predictor) refresh(ctx context.Context) error {
 	served, err := p.fetch(ctx, want)
 	if err != nil {
 		if code := apperror.CodeOf(err); code == apperror.FailedPrecondition || code == apperror.NotFound {
-			err = apperror.Wrap(apperror.FailedPrecondition, err, "version %s cannot be served: %s", want.Version, apperror.MessageOf(err))
+			err = apperror.Wrap(apperror.FailedPrecondition, err, "version %s cannot be served: %s", want.Version, apperror.SentenceOf(err))
 			p.refused = refusal{what: want, err: err, until: p.opts.Now().Add(refusalPause)}
 		}
 		return err

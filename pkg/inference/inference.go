@@ -106,7 +106,7 @@ func (p *Predictor) missing() error {
 	case last.err == nil || apperror.CodeOf(last.err) == apperror.NotFound:
 		return apperror.New(apperror.Unavailable, "no version of %s is in %s yet; run the DAG until it promotes one", o.Model, o.Stage)
 	default:
-		return apperror.Wrap(apperror.Unavailable, last.err, "no version of %s can be served: %s", o.Model, apperror.MessageOf(last.err))
+		return apperror.Wrap(apperror.Unavailable, last.err, "no version of %s can be served: %s", o.Model, apperror.SentenceOf(last.err))
 	}
 }
 

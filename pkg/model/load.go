@@ -55,7 +55,7 @@ func Load(r io.Reader) (*Model, error) {
 
 // bad is an error about the content of a model.
 func bad(format string, args ...any) error {
-	return apperror.New(apperror.FailedPrecondition, FileName+" is not a usable model: "+format, args...)
+	return apperror.New(apperror.FailedPrecondition, "%s is not a usable model: %s", FileName, apperror.Sentence{Format: format, Args: args})
 }
 
 // Check reports what makes the model unusable. Codes: FailedPrecondition.

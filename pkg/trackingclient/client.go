@@ -202,14 +202,17 @@ func (c *Client) send(req *http.Request) (*http.Response, error) {
 func (c *Client) refusal(answer *http.Response) *failure {
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, 64<<10)) // what can be read of it explains the refusal
 	var e mlflowapi.Error
-	if json.Unmarshal(text, &e) != nil || e.Message == "" {
-		e.Message = fmt.Sprintf("the tracking server %s answered %s", c.base.Redacted(), answer.Status)
-	}
+	_ = json.Unmarshal(text, &e) // what is not MLflow's JSON has no message
 	code := mlflowapi.AppCode(answer.StatusCode, e.Code)
-	if code == apperror.FailedPrecondition && e.Code == "" {
-		e.Message += "; check that the address is that of a tracking server"
+	var f *failure
+	switch {
+	case e.Message != "":
+		f = &failure{err: apperror.New(code, "%s", e.Message)}
+	case code == apperror.FailedPrecondition && e.Code == "":
+		f = &failure{err: apperror.New(code, "the tracking server %s answered %s; check that the address is that of a tracking server", c.base.Redacted(), answer.Status)}
+	default:
+		f = &failure{err: apperror.New(code, "the tracking server %s answered %s", c.base.Redacted(), answer.Status)}
 	}
-	f := &failure{err: apperror.New(code, "%s", e.Message)}
 	switch answer.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		f.temporary, f.undone = true, true

@@ -29,10 +29,7 @@ func newPages(r *role, cfg *config.Config) (*pages, error) {
 }
 
 // sentence is a text of ours, a key of the translations, with what it names.
-type sentence struct {
-	Format string
-	Args   []any
-}
+type sentence = apperror.Sentence
 
 // write completes a page with the header and sends it; name is that of the template after dag_.
 func (p *pages) write(c echo.Context, status int, name string, page web.Page) error {
@@ -42,19 +39,16 @@ func (p *pages) write(c echo.Context, status int, name string, page web.Page) er
 }
 
 // errorPage is the content of the page that says what went wrong.
-type errorPage struct {
-	Missing *sentence
-	Detail  string // of another failure, as it is
-}
+type errorPage struct{ What sentence }
 
 // writeError answers pages with a page, and a browser that asks for an address of nothing; all others in Airflow's shape.
 func (p *pages) writeError(c echo.Context, err error) error {
 	if !httpserver.WantsErrorPage(c, err, "/api/") {
 		return writeError(c, err)
 	}
-	body, title := errorPage{Detail: apperror.MessageOf(err)}, "This did not work"
+	body, title := errorPage{apperror.SentenceOf(err)}, "This did not work"
 	if apperror.CodeOf(err) == apperror.NotFound {
-		body.Missing, title = &sentence{"There is no page at %s.", []any{c.Request().URL.RequestURI()}}, "Not found"
+		body.What, title = sentence{Format: "There is no page at %s.", Args: []any{c.Request().URL.RequestURI()}}, "Not found"
 	}
 	return p.write(c, httpserver.StatusOf(err), "error", web.Page{Title: title, Body: body})
 }

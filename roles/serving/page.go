@@ -38,18 +38,18 @@ type servedView struct {
 type appraisePage struct {
 	Fields  []formField
 	Invalid bool
-	Failed  string // a sentence of ours, translated if it can be
+	Failed  *apperror.Sentence
 	Answer  *Answer
 	Asking  float64
 
 	Served        *servedView
-	FollowProblem string
-	Missing       *fieldError // a sentence, if nothing is served
+	FollowProblem *apperror.Sentence
+	Missing       *apperror.Sentence // if nothing is served
 
 	History        []historyRow
 	HistoryMore    bool
 	HistoryShown   int
-	HistoryProblem string
+	HistoryProblem *apperror.Sentence
 	Filter         historyFilter
 	Filtered       bool
 	Decisions      []string // to choose from
@@ -89,7 +89,7 @@ func (r *role) submitForm(c echo.Context) error {
 	}
 	answer, err := r.answer(c.Request().Context(), req, httpserver.RequestID(c), now)
 	if err != nil {
-		p.Failed = apperror.MessageOf(err)
+		p.Failed = sentenceOf(err)
 		return r.appraisePage(c, statusOf(err), p)
 	}
 	p.Answer = &answer
@@ -139,14 +139,14 @@ func (r *role) appraisePage(c echo.Context, status int, p appraisePage) error {
 			TestRMSE: float64(training.TestRMSE), Rows: training.Rows.Train + training.Rows.Validation,
 		}
 		if problem != nil {
-			p.FollowProblem = apperror.MessageOf(problem)
+			p.FollowProblem = sentenceOf(problem)
 		}
 	case problem == nil || apperror.CodeOf(problem) == apperror.NotFound:
-		p.Missing = &fieldError{Format: "No version of %s is in %s yet, so nothing can be appraised.", Args: []any{r.cfg.Serving.Model, r.cfg.Serving.Stage}}
-		p.Failed = ""
+		p.Missing = &apperror.Sentence{Format: "No version of %s is in %s yet, so nothing can be appraised.", Args: []any{r.cfg.Serving.Model, r.cfg.Serving.Stage}}
+		p.Failed = nil
 	default:
-		p.Missing = &fieldError{Format: "No version of %s can be served: %s", Args: []any{r.cfg.Serving.Model, apperror.MessageOf(problem)}}
-		p.Failed = ""
+		p.Missing = &apperror.Sentence{Format: "No version of %s can be served: %s", Args: []any{r.cfg.Serving.Model, apperror.SentenceOf(problem)}}
+		p.Failed = nil
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), pageTimeout) // of its calls together
 	defer cancel()
@@ -155,7 +155,7 @@ func (r *role) appraisePage(c echo.Context, status int, p appraisePage) error {
 	p.Filtered, p.Decisions = p.Filter.active(), []string{realtor.DecisionTrain, realtor.DecisionNoTrain, realtor.DecisionReset}
 	rows, more, err := history(ctx, r.tracking, r.cfg.Serving.Model, p.Filter)
 	if err != nil {
-		p.HistoryProblem = apperror.MessageOf(err)
+		p.HistoryProblem = sentenceOf(err)
 	}
 	p.History, p.HistoryMore, p.HistoryShown = rows, more, len(rows)
 	return r.site.Write(c.Response(), c.Request(), status, "appraise", r.page(c, "Appraise", note, p))
@@ -173,8 +173,13 @@ func wantsPage(c echo.Context) bool {
 	return c.Path() != "/predict" && strings.HasPrefix(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextHTML)
 }
 
-func (r *role) errorPage(c echo.Context, status int, message string) error {
-	return r.site.Write(c.Response(), c.Request(), status, "error", r.page(c, "This did not work", "", message))
+func (r *role) errorPage(c echo.Context, status int, err error) error {
+	return r.site.Write(c.Response(), c.Request(), status, "error", r.page(c, "This did not work", "", apperror.SentenceOf(err)))
+}
+
+func sentenceOf(err error) *apperror.Sentence {
+	s := apperror.SentenceOf(err)
+	return &s
 }
 
 // statusOf is the status of a failed prediction: numbers that are too large are the fault of the listing.

@@ -75,7 +75,8 @@ func (r *role) predict(c echo.Context) error {
 	req.Unknown = unknown
 	answer, err := r.answer(c.Request().Context(), req, httpserver.RequestID(c), now)
 	if err != nil && statusOf(err) == http.StatusUnprocessableEntity {
-		return unprocessable(c, []fieldError{{Loc: []any{"body"}, Type: "value_error", Format: apperror.MessageOf(err)}})
+		what := apperror.SentenceOf(err)
+		return unprocessable(c, []fieldError{{Loc: []any{"body"}, Type: "value_error", Format: what.Format, Args: what.Args}})
 	}
 	if err != nil {
 		return err
@@ -152,7 +153,7 @@ func unprocessable(c echo.Context, problems []fieldError) error {
 func (r *role) writeError(c echo.Context, err error) error {
 	status := httpserver.StatusOf(err)
 	if wantsPage(c) {
-		return r.errorPage(c, status, apperror.MessageOf(err))
+		return r.errorPage(c, status, err)
 	}
 	if status == http.StatusServiceUnavailable {
 		c.Response().Header().Set(echo.HeaderRetryAfter, "5")

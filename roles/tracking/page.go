@@ -29,16 +29,10 @@ type pages struct {
 	build observability.Build
 }
 
-// sentence is a text of ours, a key of the translations, with what it names.
-type sentence struct {
-	Format string
-	Args   []any
-}
-
 // missing says that what an address names does not exist, in a sentence that can be translated.
 type missing struct {
-	sentence
-	err error
+	what apperror.Sentence
+	err  error
 }
 
 func (m *missing) Error() string { return m.err.Error() }
@@ -48,15 +42,15 @@ func (m *missing) Unwrap() error { return m.err }
 // found turns the error of a look-up by a part of the address into missing: an id that no client could have got is one of nothing.
 func found(err error, format, id string) error {
 	if code := apperror.CodeOf(err); err != nil && (code == apperror.NotFound || code == apperror.Invalid) {
-		return &missing{sentence{format, []any{id}}, apperror.Wrap(apperror.NotFound, err, "%s", apperror.MessageOf(err))}
+		return &missing{apperror.Sentence{Format: format, Args: []any{id}}, apperror.Wrap(apperror.NotFound, err, "%s", apperror.SentenceOf(err))}
 	}
 	return err
 }
 
 // errorPage is the content of the page that says what went wrong.
 type errorPage struct {
-	Missing *sentence
-	Detail  string // of another failure
+	What    apperror.Sentence
+	Missing bool // what the address names does not exist
 }
 
 // writeError answers pages with a page, and a browser that asks for an address of nothing; all others in MLflow's shape.
@@ -64,14 +58,14 @@ func (p *pages) writeError(c echo.Context, err error) error {
 	if !httpserver.WantsErrorPage(c, err, "/api/", "/ajax-api/") {
 		return writeError(c, err)
 	}
-	body := errorPage{Detail: apperror.MessageOf(err)}
+	body := errorPage{What: apperror.SentenceOf(err)}
 	title := "This did not work"
 	var m *missing
 	switch {
 	case errors.As(err, &m):
-		body.Missing, title = &m.sentence, "Not found"
+		body, title = errorPage{m.what, true}, "Not found"
 	case apperror.CodeOf(err) == apperror.NotFound:
-		body.Missing, title = &sentence{"There is no page at %s.", []any{c.Request().URL.Path}}, "Not found"
+		body, title = errorPage{apperror.Sentence{Format: "There is no page at %s.", Args: []any{c.Request().URL.Path}}, true}, "Not found"
 	}
 	return p.write(c, httpserver.StatusOf(err), "error", web.Page{Title: title, Body: body})
 }

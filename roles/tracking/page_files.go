@@ -45,7 +45,7 @@ type folder struct {
 	Crumbs  []crumb // the folders above, the root first; empty at the root
 	Files   []fileLine
 	Open    *openFile
-	Problem string // why there is no list
+	Problem *apperror.Sentence // why there is no list
 }
 
 type crumb struct{ Name, Href string }
@@ -71,7 +71,8 @@ func (p *pages) folder(ctx context.Context, at place, dir, show string) folder {
 		err = p.fill(ctx, &f, at, root, show)
 	}
 	if err != nil {
-		f.Problem = apperror.MessageOf(err)
+		what := apperror.SentenceOf(err)
+		f.Problem = &what
 	}
 	return f
 }

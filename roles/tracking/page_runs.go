@@ -29,7 +29,7 @@ type runsPage struct {
 	Experiment  experiment.Experiment
 	Deleted     bool
 	Filter      string
-	FilterError string
+	FilterError *apperror.Sentence
 	Example     string
 	Sort, Way   string
 	Choices     map[string][]choice
@@ -106,7 +106,8 @@ func (p *pages) runs(c echo.Context) error {
 	status := http.StatusOK
 	runs, err := p.store.SearchRuns(ctx, q)
 	if apperror.CodeOf(err) == apperror.Invalid && err != nil {
-		status, body.FilterError = http.StatusBadRequest, apperror.MessageOf(err)
+		what := apperror.SentenceOf(err)
+		status, body.FilterError = http.StatusBadRequest, &what
 	} else if err != nil {
 		return err
 	}

@@ -120,10 +120,10 @@ func parseGate(raw json.RawMessage) (func(dataset.Gate) dataset.Gate, error) {
 }
 
 func gateError(key string, value json.RawMessage) error {
-	want := map[string]string{
-		"nullable":          "a list of the columns " + strings.Join(property.Required(), ", "),
-		"max_invalid_ratio": "a number from 0 to 1",
-		"min_new_records":   "a whole number that is not negative",
+	want := map[string]apperror.Sentence{
+		"nullable":          {Format: "a list of the columns %s", Args: []any{strings.Join(property.Required(), ", ")}},
+		"max_invalid_ratio": {Format: "a number from 0 to 1"},
+		"min_new_records":   {Format: "a whole number that is not negative"},
 	}[key]
 	return apperror.New(apperror.Invalid, "conf gate.%s is %s; it must be %s", key, value, want)
 }
