@@ -35,13 +35,14 @@ func table() map[string]constructor {
 const grace = 60 * time.Second
 
 // Run runs the named roles until ctx ends or one of them breaks. All addresses are bound before anything is built, so that a busy
-// port changes nothing and roles in one process find each other; cfg then holds the addresses and defaults in force.
+// port changes nothing and roles in one process find each other; cfg then holds the roles, addresses and defaults in force.
 // ready is called once all roles are.
 func Run(ctx context.Context, cfg *config.Config, names []string, log *slog.Logger, ready func()) error {
 	listeners, err := bind(ctx, cfg, names)
 	if err != nil {
 		return err
 	}
+	cfg.Role = names
 	cfg.SetDefaults(names)
 	group := lifecycle.Group{Grace: grace}
 	var held locks

@@ -71,3 +71,19 @@ func parts(large int64, unit string, small int64, smaller string) string {
 	}
 	return text
 }
+
+// instant is a point in time, of whatever type.
+type instant interface{ UTC() time.Time }
+
+// machine writes an instant for programs, among them the script that turns it into the reader's zone.
+func machine(t instant) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// utc writes an instant as the reader's language does: Jan 2, 2026, 15:04:05 UTC, as browsers write it with the zone.
+func (v view) utc(t instant) string {
+	at := t.UTC()
+	if v.base != "es" {
+		return at.Format("Jan 2, 2006, 15:04:05 UTC")
+	}
+	months := [...]string{"ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sept", "oct", "nov", "dic"}
+	return at.Format("2 ") + months[at.Month()-1] + at.Format(" 2006, 15:04:05 UTC")
+}

@@ -14,15 +14,15 @@ type LandingOptions struct {
 	Version string
 	Intro   string // a key of the translations
 	Entries []Entry
-	Links   func(r *http.Request) []Link
+	Header  func(r *http.Request, page *Page) // completes the page; may be nil
 }
 
 // Landing returns the first page of a role that has no pages of its own: what it is and what it offers.
 func (s *Site) Landing(o LandingOptions) func(w http.ResponseWriter, r *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		p := Page{Title: o.Role, Role: o.Role, Version: o.Version, Body: o}
-		if o.Links != nil {
-			p.Links = o.Links(r)
+		if o.Header != nil {
+			o.Header(r, &p)
 		}
 		return s.Write(w, r, http.StatusOK, "landing", p)
 	}

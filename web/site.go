@@ -29,22 +29,52 @@ type Site struct {
 	hashes  map[string]string // of static files, by name
 }
 
-// Link leads to one of the servers.
+// Link leads to one of the servers, or to one of its parts.
 type Link struct {
 	Label   string // a key of the translations
-	Href    string
+	Href    string // empty if the address is not known
 	Current bool
+	Server  *Server // whose state is shown; nil for a part
+}
+
+// Server is a role and whether it is ready.
+type Server struct {
+	Role  string // its name, which is a key of the translations
+	State State
+	Late  []string // the parts that are not ready, by their names
+}
+
+// State is whether a server is ready.
+type State string
+
+// The states. Unknown is one that does not answer.
+const (
+	Ready    State = "ready"
+	NotReady State = "not ready"
+	Unknown  State = "unknown"
+)
+
+// Key leads to a page by two keys, g and this one.
+type Key struct{ Key, Label, Href string }
+
+// Production is the version of a model that is in production.
+type Production struct {
+	Model   string
+	Version string // empty if there is none
+	Href    string // empty if the address is not known
+	Known   bool   // whether there is one; tracking knows
 }
 
 // Page is what the layout needs, with the content of one template as Body.
 type Page struct {
-	Title   string // a key of the translations
-	Name    string // of the one thing that the page shows, as its client wrote it; empty if the page shows many
-	Links   []Link
-	Note    string // such as the version in production; shown in the header
-	Role    string
-	Version string // of the program
-	Body    any
+	Title      string // a key of the translations
+	Name       string // of the one thing that the page shows, as its client wrote it; empty if the page shows many
+	Links      []Link
+	Keys       []Key
+	Production Production
+	Role       string
+	Version    string // of the program
+	Body       any
 }
 
 // New reads templates and translations.
@@ -165,6 +195,7 @@ func (s *Site) funcs(v view) template.FuncMap {
 		"tell":   func(s apperror.Sentence) string { return v.say(s.Format, s.Args) },
 		"money":  v.money,
 		"number": v.number, "measure": v.measure, "count": v.count, "size": v.size, "took": v.took,
+		"utc": v.utc, "machine": machine,
 		"static": func(name string) string { return "/static/" + name + "?v=" + s.hashes[name] },
 		"here":   v.with,
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/httpserver"
 )
 
 // statusLimit is how long a server may take to say whether it is ready; its own probes take less.
@@ -73,25 +73,16 @@ func askReady(ctx context.Context, role, address string) roleStatus {
 	s := roleStatus{role: role, address: address, parts: map[string]string{}}
 	ctx, cancel := context.WithTimeout(ctx, statusLimit)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/readyz", http.NoBody)
-	if err != nil {
+	said, err := httpserver.AskReady(ctx, http.DefaultClient, role, address)
+	switch {
+	case err != nil:
 		s.parts["server"] = "this is not an address; write it as http://host:port"
-		return s
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
+	case !said.Answers:
 		s.parts["server"] = "it does not answer; start it with tasador --role=" + role + ", or name its address"
-		return s
-	}
-	defer func() { _ = res.Body.Close() }() // only read from
-	var answer struct {
-		Role  string            `json:"role"`
-		Parts map[string]string `json:"parts"`
-	}
-	if err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&answer); err != nil || answer.Role != role {
+	case !said.Ours:
 		s.parts["server"] = "something else than this role answers there; check the address"
-		return s
+	default:
+		s.parts, s.ready = said.Parts, said.Ready
 	}
-	s.parts, s.ready = answer.Parts, res.StatusCode == http.StatusOK
 	return s
 }

@@ -91,6 +91,17 @@ func (c *Config) Listen(role string) *string {
 	}
 }
 
+// PublicURL returns where browsers reach a role, empty if no setting says so.
+func (c *Config) PublicURL(role string) string {
+	return map[string]string{RolePipeline: c.Pipeline.PublicURL, RoleTracking: c.Tracking.PublicURL, RoleServing: c.Serving.PublicURL}[role]
+}
+
+// Runs reports whether a role runs in this process.
+func (c *Config) Runs(role string) bool {
+	roles, err := c.Roles()
+	return err == nil && slices.Contains(roles, role)
+}
+
 // SetDefaults fills what is empty from the data folder and from the roles that run in this process.
 func (c *Config) SetDefaults(roles []string) {
 	database := func(url *string, file string) {

@@ -11,7 +11,10 @@ import (
 	"tasador/pkg/apperror"
 )
 
-const probeTimeout = 3 * time.Second
+const (
+	probeTimeout = 3 * time.Second
+	partOK       = "ok" // what a part that is ready says
+)
 
 func (s *Server) healthRoutes() []Route {
 	metrics := promhttp.HandlerFor(s.opts.Metrics, promhttp.HandlerOpts{Registry: s.opts.Metrics})
@@ -40,7 +43,7 @@ func (s *Server) readyz(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), probeTimeout)
 	defer cancel()
 	for _, check := range s.opts.Checks {
-		parts[check.Name] = "ok"
+		parts[check.Name] = partOK
 		if err := check.Probe(ctx); err != nil {
 			status, parts[check.Name] = http.StatusServiceUnavailable, apperror.MessageOf(err)
 		}

@@ -65,6 +65,7 @@ type Options struct {
 	// StopDelay is how long a stop leaves the listener open once /readyz says that it stops, so that balancers and clients that connect anew for each
 	// request go elsewhere before they are refused. 0 closes it at once.
 	StopDelay time.Duration
+	Header    *Header // of the role's pages, which is stopped with the server; may be nil
 	// WriteError renders an error in the shape that the role's clients expect; nil means WriteJSONError.
 	WriteError func(c echo.Context, err error) error
 }
@@ -117,6 +118,9 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		IdleTimeout:       idleTimeout,
 		ConnState:         s.count,
 		ErrorLog:          slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelWarn),
+	}
+	if s.opts.Header != nil {
+		defer s.opts.Header.close()
 	}
 	served := make(chan error, 1)
 	go func() { served <- hs.Serve(s.opts.Listener) }()

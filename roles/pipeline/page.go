@@ -15,9 +15,9 @@ import (
 // pages answers people: the same runs and tasks as the REST interface, drawn.
 type pages struct {
 	*role
-	site  *web.Site
-	cfg   *config.Config
-	feeds *feeds
+	site   *web.Site
+	header *httpserver.Header
+	feeds  *feeds
 }
 
 func newPages(r *role, cfg *config.Config) (*pages, error) {
@@ -25,7 +25,7 @@ func newPages(r *role, cfg *config.Config) (*pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &pages{role: r, site: site, cfg: cfg, feeds: newFeeds()}, nil
+	return &pages{role: r, site: site, header: httpserver.NewHeader(cfg, config.RolePipeline, nil), feeds: newFeeds()}, nil
 }
 
 // sentence is a text of ours, a key of the translations, with what it names.
@@ -34,7 +34,7 @@ type sentence = apperror.Sentence
 // write completes a page with the header and sends it; name is that of the template after dag_.
 func (p *pages) write(c echo.Context, status int, name string, page web.Page) error {
 	page.Role, page.Version = config.RolePipeline, p.build.Version
-	page.Links = httpserver.ServerLinks(c.Request(), p.cfg, config.RolePipeline)
+	p.header.Fill(c.Request(), &page)
 	return p.site.Write(c.Response(), c.Request(), status, "dag_"+name, page)
 }
 
@@ -65,12 +65,6 @@ func taskPath(dagID, runID, taskID string) string {
 
 // when is an instant as pages show it; the zero one is shown as nothing.
 type when struct{ time.Time }
-
-// Machine is the form for programs.
-func (w when) Machine() string { return w.UTC().Format(time.RFC3339Nano) }
-
-// Short is the instant to the second.
-func (w when) Short() string { return w.UTC().Format("2006-01-02 15:04:05") }
 
 // clock says how long something took, or since when it runs.
 type clock struct {

@@ -56,7 +56,8 @@ type tryView struct {
 // logView is a line of a log as the page and its events show it.
 type logView struct {
 	Key        int64  `json:"key"`
-	At         string `json:"at"`
+	Time       string `json:"time"` // for programs
+	At         string `json:"at"`   // of the day, UTC
 	Level      string `json:"level"`
 	Message    string `json:"message"`
 	Attributes string `json:"attributes"`
@@ -147,7 +148,7 @@ func (p *pages) logLines(ctx context.Context, instance int64, try int, after int
 	}
 	out := make([]logView, len(lines))
 	for i, l := range lines {
-		out[i] = logView{Key: l.Key, At: l.At.Format("15:04:05.000"), Level: strings.ToLower(l.Level), Message: l.Message, Attributes: attributes(l.Attributes)}
+		out[i] = logView{Key: l.Key, Time: l.At.UTC().Format(time.RFC3339Nano), At: l.At.UTC().Format("15:04:05.000 UTC"), Level: strings.ToLower(l.Level), Message: l.Message, Attributes: attributes(l.Attributes)}
 		after = l.Key
 	}
 	return out, after, nil

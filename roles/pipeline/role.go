@@ -117,7 +117,7 @@ func open(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Lo
 // services start in this order and stop in the reverse one, so that nothing is triggered any more while the last tasks end.
 func (r *role) services(cfg *config.Config, ln net.Listener, registry *prometheus.Registry, pages *pages) lifecycle.Group {
 	server := httpserver.New(httpserver.Options{
-		Role: config.RolePipeline, Listener: ln, Log: r.log, Metrics: registry, Build: r.build, AllowedHosts: cfg.HTTP.AllowedHosts, StopDelay: cfg.HTTP.StopDelay, WriteError: pages.writeError,
+		Role: config.RolePipeline, Listener: ln, Log: r.log, Metrics: registry, Build: r.build, AllowedHosts: cfg.HTTP.AllowedHosts, StopDelay: cfg.HTTP.StopDelay, WriteError: pages.writeError, Header: pages.header,
 		Checks: []httpserver.Check{{Name: "database", Probe: r.store.Ping}, {Name: "runs", Probe: r.engine.Ready}, {Name: "listings", Probe: r.job.ready}},
 	})
 	server.Register(r.routes()...)

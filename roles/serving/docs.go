@@ -37,7 +37,7 @@ type docsPage struct {
 
 // docs is GET /docs: the OpenAPI document for people, from this server alone.
 func (r *role) docs(c echo.Context) error {
-	return r.site.Write(c.Response(), c.Request(), http.StatusOK, "docs", r.page(c, "API", "", docsPage{
+	return r.site.Write(c.Response(), c.Request(), http.StatusOK, "docs", r.page(c, "API", docsPage{
 		Title: apiTitle, Description: apiDescription, Base: c.Scheme() + "://" + c.Request().Host, Operations: r.document.operations,
 	}))
 }

@@ -127,12 +127,10 @@ func (r *role) statusOptions(typed string) []string {
 
 // appraisePage fills in what the page shows beside the form, and sends it.
 func (r *role) appraisePage(c echo.Context, status int, p appraisePage) error {
-	note := ""
 	served, err := r.predictor.Current()
 	problem := r.predictor.Problem()
 	switch {
 	case err == nil:
-		note = served.Name + " " + served.Version
 		training := served.Model.Training
 		p.Served = &servedView{
 			Name: served.Name, Version: served.Version, DAGRunID: training.DAGRunID,
@@ -158,14 +156,16 @@ func (r *role) appraisePage(c echo.Context, status int, p appraisePage) error {
 		p.HistoryProblem = sentenceOf(err)
 	}
 	p.History, p.HistoryMore, p.HistoryShown = rows, more, len(rows)
-	return r.site.Write(c.Response(), c.Request(), status, "appraise", r.page(c, "Appraise", note, p))
+	return r.site.Write(c.Response(), c.Request(), status, "appraise", r.page(c, "Appraise", p))
 }
 
-func (r *role) page(c echo.Context, title, note string, body any) web.Page {
-	links := httpserver.ServerLinks(c.Request(), r.cfg, "")
-	links[0].Href, links[0].Current = "/", c.Path() == "/"
-	links = append(links, web.Link{Label: "API", Href: "/docs", Current: c.Path() == "/docs"})
-	return web.Page{Title: title, Note: note, Role: config.RoleServing, Version: r.build.Version, Links: links, Body: body}
+// page completes a page with the header.
+func (r *role) page(c echo.Context, title string, body any) web.Page {
+	page := web.Page{Title: title, Role: config.RoleServing, Version: r.build.Version, Body: body}
+	r.header.Fill(c.Request(), &page)
+	page.Links[0].Current = c.Path() == "/"
+	page.Links = append(page.Links, web.Link{Label: "Predictions", Href: "/predictions", Current: c.Path() == "/predictions"}, web.Link{Label: "API", Href: "/docs", Current: c.Path() == "/docs"})
+	return page
 }
 
 // wantsPage reports whether a browser asks for a page: those name HTML first, programs name JSON or anything.
@@ -174,7 +174,7 @@ func wantsPage(c echo.Context) bool {
 }
 
 func (r *role) errorPage(c echo.Context, status int, err error) error {
-	return r.site.Write(c.Response(), c.Request(), status, "error", r.page(c, "This did not work", "", apperror.SentenceOf(err)))
+	return r.site.Write(c.Response(), c.Request(), status, "error", r.page(c, "This did not work", apperror.SentenceOf(err)))
 }
 
 func sentenceOf(err error) *apperror.Sentence {

@@ -43,6 +43,7 @@ type role struct {
 	document  document
 	now       func() time.Time
 	server    *httpserver.Server
+	header    *httpserver.Header
 }
 
 // New opens the predictions database, takes up the model that was served last, and returns the server that listens on ln.
@@ -75,6 +76,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		}),
 		now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }, // as precise as what is stored
 	}
+	r.header = httpserver.NewHeader(cfg, config.RoleServing, nil)
 	r.metrics = newMetrics(metricsRegistry, r.predictor)
 	if r.document, err = newDocument(build.Version); err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -91,6 +93,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 			{Name: "predictions", Probe: store.Ping},
 		},
 		WriteError: r.writeError,
+		Header:     r.header,
 	})
 	r.server.Register(r.routes()...)
 	return r, nil

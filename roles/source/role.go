@@ -42,7 +42,8 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		return nil, err
 	}
 	build := observability.ReadBuild()
-	first, err := httpserver.LandingRoutes(cfg, landing(build.Version))
+	header := httpserver.NewHeader(cfg, config.RoleSource, nil)
+	first, err := httpserver.LandingRoutes(header, landing(build.Version))
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +58,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		Build:        build,
 		AllowedHosts: cfg.HTTP.AllowedHosts, StopDelay: cfg.HTTP.StopDelay,
 		WriteError: writeError,
+		Header:     header,
 	})
 	server.Register(first...)
 	server.Register(r.routes()...)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -14,8 +13,6 @@ import (
 	"tasador/pkg/config"
 	"tasador/pkg/httpserver"
 	"tasador/pkg/observability"
-	"tasador/pkg/realtor"
-	"tasador/pkg/registry"
 	"tasador/pkg/sqlstore/trackingstore"
 	"tasador/web"
 )
@@ -23,10 +20,11 @@ import (
 // pages answers people. What it shows was written by clients: it reaches the templates as plain text and nowhere else.
 type pages struct {
 	*api
-	store *trackingstore.Store
-	site  *web.Site
-	cfg   *config.Config
-	build observability.Build
+	store  *trackingstore.Store
+	site   *web.Site
+	cfg    *config.Config
+	build  observability.Build
+	header *httpserver.Header
 }
 
 // missing says that what an address names does not exist, in a sentence that can be translated.
@@ -73,23 +71,16 @@ func (p *pages) writeError(c echo.Context, err error) error {
 // write completes a page with the header and sends it; name is that of the template after tracking_.
 func (p *pages) write(c echo.Context, status int, name string, page web.Page) error {
 	page.Role, page.Version = config.RoleTracking, p.build.Version
-	page.Links = httpserver.ServerLinks(c.Request(), p.cfg, config.RoleTracking)
+	p.header.Fill(c.Request(), &page)
 	ofModels := strings.HasPrefix(c.Path(), "/models")
 	page.Links[2].Current = !ofModels && status == http.StatusOK
 	page.Links = append(page.Links, web.Link{Label: "Models", Href: "/models", Current: ofModels})
-	if v, err := p.store.LatestVersions(c.Request().Context(), realtor.Model, []registry.Stage{registry.Production}); err == nil && len(v) > 0 {
-		page.Note = v[0].Name + " " + v[0].Version
-	}
 	return p.site.Write(c.Response(), c.Request(), status, "tracking_"+name, page)
 }
 
-// dagRun returns the address of a DAG run on the pipeline's pages, empty without an id.
+// dagRun returns the address of a DAG run on the pipeline's pages, empty without an id and where the pipeline's address is not known.
 func (p *pages) dagRun(c echo.Context, id string) string {
-	if id == "" {
-		return ""
-	}
-	pipeline := httpserver.ServerLinks(c.Request(), p.cfg, "")[1].Href
-	return strings.TrimSuffix(pipeline, "/") + "/dags/" + realtor.DAG + "/runs/" + url.PathEscape(id)
+	return p.header.Places(c.Request()).DAGRun(id)
 }
 
 // trackingURI is where clients find this server: where the reader's browser does, unless a setting says more.
@@ -106,13 +97,8 @@ func last(c echo.Context) string {
 // moment is a point in time in milliseconds since 1970 (UTC); 0 is none.
 type moment int64
 
-func (m moment) utc() time.Time { return time.UnixMilli(int64(m)).UTC() }
+// UTC is the moment as pages write it.
+func (m moment) UTC() time.Time { return time.UnixMilli(int64(m)).UTC() }
 
-// Machine is the form for programs, Full that for a tooltip, Short that for a table.
-func (m moment) Machine() string { return m.utc().Format(time.RFC3339) }
-
-// Full is the moment to the second.
-func (m moment) Full() string { return m.utc().Format("2006-01-02 15:04:05") + " UTC" }
-
-// Short is the moment to the minute.
-func (m moment) Short() string { return m.utc().Format("2006-01-02 15:04") }
+// Short names the moment on the axis of a chart.
+func (m moment) Short() string { return m.UTC().Format("2006-01-02 15:04 UTC") }

@@ -160,7 +160,7 @@ func (p *pages) fillRuns(c echo.Context, body *runsPage, runs experiment.Page[ex
 func heads(body *runsPage, columns []column, query url.Values) []head {
 	list := []head{
 		{Label: "Run", Kind: "attributes.run_name"}, {Label: "Run status", Kind: "attributes.status"},
-		{Label: "Start (UTC)", Kind: "attributes.start_time"}, {Label: "Duration", Numeric: true}, {Label: "Model version"},
+		{Label: "Start", Kind: "attributes.start_time"}, {Label: "Duration", Numeric: true}, {Label: "Model version"},
 	}
 	for _, c := range columns {
 		list = append(list, head{Label: c.Key, Own: true, Kind: c.ID(), Numeric: c.Kind == metricColumn})

@@ -87,7 +87,7 @@ func TestTheTableOfRuns(t *testing.T) {
 	require.Contains(t, plain, ">10.0<")
 	require.NotContains(t, plain, ">blue<", "only chosen columns are shown")
 	require.Contains(t, plain, "/dags/realtor_price_model/runs/manual__2026-11-23T10:00:00&#43;00:00\"", "a DAG run is a link to the pipeline")
-	require.Contains(t, plain, `title="2027-01-15 08:00:00 UTC"`)
+	require.Contains(t, plain, `title="Jan 15, 2027, 08:00:00 UTC"`)
 
 	sorted := func(way string) []string {
 		return names(s.page(t, "/experiments/0?sort=metrics.test_rmse&way="+way, http.StatusOK), "/runs/")
@@ -158,7 +158,7 @@ func TestThePageOfARun(t *testing.T) {
 	_, err := s.client().UpdateRun(t.Context(), id, experiment.RunUpdate{Status: &status, EndTime: &end})
 	require.NoError(t, err)
 	page := s.page(t, "/runs/"+id, http.StatusOK)
-	for _, want := range []string{"a run", "failed", "4.2 s", "depth", "ana", "/dags/realtor_price_model/runs/night%2F1%20%3F", "2027-01-15 08:00"} {
+	for _, want := range []string{"a run", "failed", "4.2 s", "depth", "ana", "/dags/realtor_price_model/runs/night%2F1%20%3F", "Jan 15, 2027, 08:00:00 UTC"} {
 		require.Contains(t, page, want)
 	}
 	require.Equal(t, 1, strings.Count(page, "<svg class=\"chart\""), "only a metric with a history is drawn")

@@ -41,10 +41,11 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		return nil, errors.Join(err, store.Close(), files.Close())
 	}
 	calls := &api{tracking: store, models: store, files: files}
-	views := &pages{api: calls, store: store, site: site, cfg: cfg, build: build}
+	header := httpserver.NewHeader(cfg, config.RoleTracking, store)
+	views := &pages{api: calls, store: store, site: site, cfg: cfg, build: build, header: header}
 	server := httpserver.New(httpserver.Options{
 		Role: config.RoleTracking, Listener: ln, Log: log, Metrics: observability.NewRegistry(build), Build: build,
-		AllowedHosts: cfg.HTTP.AllowedHosts, StopDelay: cfg.HTTP.StopDelay, WriteError: views.writeError,
+		AllowedHosts: cfg.HTTP.AllowedHosts, StopDelay: cfg.HTTP.StopDelay, WriteError: views.writeError, Header: header,
 		Checks: []httpserver.Check{{Name: "database", Probe: store.Ping}, {Name: "artifacts", Probe: files.Ping}},
 	})
 	server.Register(calls.routes()...)

@@ -25,6 +25,7 @@ type server struct {
 func newConfig(t *testing.T) *config.Config {
 	t.Helper()
 	cfg := &config.Config{DataDir: t.TempDir()}
+	cfg.Pipeline.PublicURL, cfg.Serving.PublicURL = "http://127.0.0.1:1", "http://127.0.0.1:2"
 	cfg.Tracking.DB = "sqlite:" + filepath.Join(cfg.DataDir, "tracking.db")
 	cfg.Artifacts.URL = "file:" + filepath.Join(cfg.DataDir, "artifacts")
 	return cfg

@@ -30,6 +30,7 @@
       const res = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
       if (!res.ok) throw new Error(res.statusText);
       const next = new DOMParser().parseFromString(await res.text(), "text/html");
+      window.tasador.localTimes(next);
       const log = document.querySelector("[data-log]"), newLog = next.querySelector("[data-log]");
       // A task that has begun another try has another log to follow.
       const other = log && newLog && log.dataset.try !== newLog.dataset.try;
@@ -57,6 +58,8 @@
     for (const [tag, text] of [["time", line.at], ["b", line.level], ["span", line.message], ["i", line.attributes]]) {
       item.append(Object.assign(document.createElement(tag), { textContent: text }));
     }
+    Object.assign(item.firstChild, { dateTime: line.time, title: line.at }).dataset.form = "clock";
+    window.tasador.localTimes(item);
     log.append(item);
     log.dataset.after = line.key;
     document.getElementById("no-lines")?.remove();

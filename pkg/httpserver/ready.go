@@ -1,0 +1,54 @@
+package httpserver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+)
+
+// Readiness is what a server says of itself at /readyz.
+type Readiness struct {
+	Answers bool // something does at the address
+	Ours    bool // and it is the role that was asked for
+	Ready   bool
+	Parts   map[string]string // part → ok, or why it is not ready
+}
+
+// Late returns the parts that are not ready, by name.
+func (r Readiness) Late() []string {
+	var late []string
+	for part, says := range r.Parts {
+		if says != partOK {
+			late = append(late, part)
+		}
+	}
+	slices.Sort(late)
+	return late
+}
+
+const maxReadiness = 1 << 20 // bytes of an answer
+
+// AskReady asks the server at an address, such as http://127.0.0.1:8080, whether it is ready. The error says that the address is none; a server that
+// does not answer is part of the result.
+func AskReady(ctx context.Context, client *http.Client, role, address string) (Readiness, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/readyz", http.NoBody)
+	if err != nil {
+		return Readiness{}, fmt.Errorf("ask whether %s is ready: %w", role, err)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return Readiness{}, nil //nolint:nilerr // a server that is away is an answer
+	}
+	defer func() { _ = res.Body.Close() }() // only read from
+	var answer struct {
+		Role  string            `json:"role"`
+		Parts map[string]string `json:"parts"`
+	}
+	if json.NewDecoder(io.LimitReader(res.Body, maxReadiness)).Decode(&answer) != nil || answer.Role != role {
+		return Readiness{Answers: true}, nil
+	}
+	return Readiness{Answers: true, Ours: true, Ready: res.StatusCode == http.StatusOK, Parts: answer.Parts}, nil
+}
