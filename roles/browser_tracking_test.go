@@ -81,7 +81,7 @@ func TestAPersonFollowsARunToItsModel(t *testing.T) {
 	require.Equal(t, fmt.Sprint(want.testRMSE), evaluate[string](b, `document.querySelector("[data-metric=test_rmse] span").title`))
 	require.Equal(t, money(want.testRMSE), "$"+b.text("[data-metric=test_rmse] span"))
 	require.Equal(t, want.alpha, evaluate[string](b, `document.querySelector("[aria-labelledby=params] td").textContent`))
-	require.Equal(t, "http://"+s.cfg.Pipeline.Listen+"/dags/realtor_price_model/runs/night", evaluate[string](b, `document.querySelector("#dag-run").href`))
+	require.Equal(t, "http://"+s.cfg.Pipeline.Listen+"/dags/realtor_price_model/runs/night", evaluate[string](b, `document.querySelector(".about .dag-run").href`))
 	b.picture("tracking-run")
 
 	// On to the version in Production, and to its files.

@@ -29,6 +29,12 @@ const (
 	TrainRunPrefix = "train__"
 )
 
+// The XComs by which tasks name what they made in tracking.
+const (
+	XComRunID        = "run_id"        // of decide_to_train, reset_data and train_and_register
+	XComModelVersion = "model_version" // of train_and_register
+)
+
 // TrainRun returns the name of a DAG run's training run.
 func TrainRun(dagRunID string) string { return TrainRunPrefix + dagRunID }
 

@@ -15,6 +15,8 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
+	"tasador/pkg/httpserver"
+	"tasador/pkg/realtor"
 	"tasador/pkg/sqlstore/dagrunstore"
 	"tasador/web"
 )
@@ -33,6 +35,9 @@ type taskPage struct {
 	After int64      // key of the last line
 	Rows  []rowsView // in, then out
 	XComs []xcomView
+
+	ExperimentRun *idLink // that the task recorded in tracking, if it did
+	ModelVersion  *idLink // that it registered
 }
 
 // rowsView is how many rows a task read from a table or wrote into it.
@@ -41,6 +46,9 @@ type rowsView struct {
 	Rows  int64
 	Out   bool
 }
+
+// idLink is an id on another server's pages; Href is empty where the reader cannot reach it.
+type idLink struct{ ID, Href string }
 
 // tryView is a try as the page shows it.
 type tryView struct {
@@ -106,8 +114,25 @@ func (p *pages) showTask(c echo.Context) error {
 			body.Rows = rowsOf(x.Value)
 		}
 	}
+	body.link(p.header.Places(c.Request()))
 	body.Live = p.live(s, url.Values{"run": {run.ID}, "task": {id}, "try": {strconv.Itoa(body.Try)}})
 	return p.write(c, http.StatusOK, "task", web.Page{Title: "Task", Name: id, Body: body})
+}
+
+// link turns what the task passed on of its traces in tracking into links.
+func (t *taskPage) link(places httpserver.Places) {
+	for _, x := range t.XComs {
+		var id string
+		if json.Unmarshal([]byte(x.Value), &id) != nil {
+			continue
+		}
+		switch x.Key {
+		case realtor.XComRunID:
+			t.ExperimentRun = &idLink{id, places.Run(id)}
+		case realtor.XComModelVersion:
+			t.ModelVersion = &idLink{id, places.Version(realtor.Model, id)}
+		}
+	}
 }
 
 // fillTries lists the tries and reads the log of the one that is asked for, else of the newest.

@@ -49,6 +49,8 @@ type historyRow struct {
 	Reason   string
 	Promoted string // true or false, if a model was trained
 
+	DecisionRun  string // ids of the experiment runs
+	TrainRun     string
 	ModelName    string // if one was trained
 	ModelVersion string // if it was promoted
 	Current      *float64
@@ -124,6 +126,7 @@ func join(runs []experiment.Run, versions map[string]string, model string) []his
 		if kind == realtor.DecisionRun {
 			row.Decision, _ = run.Tag(realtor.TagDecision)
 			row.Reason, _ = run.Tag(realtor.TagReason)
+			row.DecisionRun = run.ID
 			continue
 		}
 		row.train(run, versions, model)
@@ -149,6 +152,7 @@ func kindOf(runName string) string {
 }
 
 func (r *historyRow) train(run *experiment.Run, versions map[string]string, model string) {
+	r.TrainRun = run.ID
 	r.Promoted, _ = run.Tag(realtor.TagPromoted)
 	r.Current, r.Previous = numberTag(run, realtor.TagCurrentRMSE), numberTag(run, realtor.TagPreviousRMSE)
 	version, registered := versions[run.ID]

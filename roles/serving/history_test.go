@@ -61,7 +61,7 @@ func TestHistoryJoinsDecisionsAndTrainings(t *testing.T) {
 	require.Len(t, rows, 3)
 
 	require.Equal(t, "c", rows[0].DAGRunID, "by the decision, not by the end of the training")
-	require.Equal(t, historyRow{DAGRunID: "c", Decision: "end_no_train", Reason: "0 new records", started: 60}, rows[0])
+	require.Equal(t, historyRow{DAGRunID: "c", Decision: "end_no_train", Reason: "0 new records", DecisionRun: "r4", started: 60}, rows[0])
 
 	require.Equal(t, "b", rows[1].DAGRunID)
 	require.Equal(t, "RealtorPriceModel", rows[1].ModelName)

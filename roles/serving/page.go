@@ -30,6 +30,7 @@ type formField struct {
 // servedView is the version in production as the page shows it.
 type servedView struct {
 	Name, Version, DAGRunID string
+	Href, DAGRunHref        string
 	TestRMSE                float64
 	Rows                    int
 }
@@ -47,6 +48,7 @@ type appraisePage struct {
 	Missing       *apperror.Sentence // if nothing is served
 
 	History        []historyRow
+	Places         httpserver.Places
 	HistoryMore    bool
 	HistoryShown   int
 	HistoryProblem *apperror.Sentence
@@ -127,6 +129,7 @@ func (r *role) statusOptions(typed string) []string {
 
 // appraisePage fills in what the page shows beside the form, and sends it.
 func (r *role) appraisePage(c echo.Context, status int, p appraisePage) error {
+	p.Places = r.header.Places(c.Request())
 	served, err := r.predictor.Current()
 	problem := r.predictor.Problem()
 	switch {
@@ -134,6 +137,7 @@ func (r *role) appraisePage(c echo.Context, status int, p appraisePage) error {
 		training := served.Model.Training
 		p.Served = &servedView{
 			Name: served.Name, Version: served.Version, DAGRunID: training.DAGRunID,
+			Href: p.Places.Version(served.Name, served.Version), DAGRunHref: p.Places.DAGRun(training.DAGRunID),
 			TestRMSE: float64(training.TestRMSE), Rows: training.Rows.Train + training.Rows.Validation,
 		}
 		if problem != nil {

@@ -17,6 +17,7 @@ func (r *role) routes() []httpserver.Route {
 		{Method: http.MethodGet, Path: "/openapi.json", Right: httpserver.Public, Handler: r.openAPI},
 		{Method: http.MethodGet, Path: "/docs", Right: httpserver.Public, Handler: r.docs},
 		{Method: http.MethodGet, Path: "/", Right: httpserver.Read, Handler: r.showForm},
+		{Method: http.MethodGet, Path: "/predictions", Right: httpserver.Read, Handler: httpserver.Page(r.predictions)},
 		{Method: http.MethodPost, Path: "/", Right: httpserver.Write, Handler: r.submitForm, BodyLimit: maxBody},
 		{Method: http.MethodGet, Path: "/static/*", Right: httpserver.Public, Handler: static},
 	}

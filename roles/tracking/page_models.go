@@ -97,6 +97,7 @@ type versionLine struct {
 	Promoted bool
 	DAGRunID string
 	DAGRun   string
+	Uses     string // where what was predicted with it is listed
 }
 
 // model is GET /models/:name.
@@ -132,7 +133,7 @@ func (p *pages) versionLines(c echo.Context, versions []registry.Version) ([]ver
 	if err != nil {
 		return nil, err
 	}
-	lines := make([]versionLine, len(versions))
+	lines, places := make([]versionLine, len(versions)), p.header.Places(c.Request())
 	for i, v := range versionLinks(versions) {
 		line := versionLine{
 			versionLink: v, Created: moment(v.CreationTimestamp), Changed: moment(v.LastUpdatedTimestamp), Promoted: v.Stage == registry.Production,
@@ -155,7 +156,8 @@ func (p *pages) versionLines(c echo.Context, versions []registry.Version) ([]ver
 				line.Promoted = true
 			}
 		}
-		line.DAGRun = p.dagRun(c, line.DAGRunID)
+		line.DAGRun = places.DAGRun(line.DAGRunID)
+		line.Uses = places.Predictions(v.Name, v.Version.Version)
 		lines[i] = line
 	}
 	return lines, nil

@@ -200,6 +200,34 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
+// Query says which predictions are meant; what is empty lets all through.
+type Query struct {
+	RequestID    string
+	ModelName    string
+	ModelVersion string
+	Before       int64 // only those older than the one with this key; 0 means from the newest
+	Limit        int
+}
+
+// Recent returns the newest predictions that match, newest first, and the key to go on before; 0 if there are no more.
+func (s *Store) Recent(ctx context.Context, q Query) ([]Record, int64, error) {
+	db := s.db.WithContext(ctx).Where(&row{RequestID: q.RequestID, ModelName: q.ModelName, ModelVersion: q.ModelVersion}) // gorm leaves out what is empty
+	if q.Before > 0 {
+		db = db.Where("id < ?", q.Before)
+	}
+	var rows []row
+	if err := db.Order("id DESC").Limit(q.Limit + 1).Find(&rows).Error; err != nil {
+		return nil, 0, sqlstore.Translate(err, "predictions")
+	}
+	var next int64
+	if len(rows) > q.Limit {
+		rows = rows[:q.Limit]
+		next = rows[q.Limit-1].ID
+	}
+	records, err := recordsOf(rows)
+	return records, next, err
+}
+
 // ByRequest returns the predictions of a request, oldest first.
 func (s *Store) ByRequest(ctx context.Context, requestID string) ([]Record, error) {
 	var rows []row
@@ -207,6 +235,10 @@ func (s *Store) ByRequest(ctx context.Context, requestID string) ([]Record, erro
 	if err != nil {
 		return nil, sqlstore.Translate(err, "the predictions of request "+requestID)
 	}
+	return recordsOf(rows)
+}
+
+func recordsOf(rows []row) ([]Record, error) {
 	records := make([]Record, 0, len(rows))
 	for _, r := range rows {
 		record, err := r.record()

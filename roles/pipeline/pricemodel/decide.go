@@ -56,6 +56,9 @@ func (d Deps) record(ctx context.Context, tc *dag.TaskContext, decision dataset.
 	if err != nil {
 		return err
 	}
+	if err := tc.XComs.Push(ctx, realtor.XComRunID, run.ID); err != nil {
+		return err
+	}
 	batch := experiment.Batch{Tags: []experiment.Tag{{Key: realtor.TagDecision, Value: decision.Decision}, {Key: realtor.TagReason, Value: decision.Reason}}}
 	batch.Metrics = missingMetrics(run, []experiment.Metric{{Key: realtor.MetricNewRecords, Value: float64(newRecords)}}, time.Now())
 	if err := d.tracking.LogBatch(ctx, run.ID, batch); err != nil {

@@ -29,9 +29,16 @@ func (d Deps) train(ctx context.Context, tc *dag.TaskContext) (dag.Result, error
 	if err != nil {
 		return dag.Result{}, err
 	}
+	if err := tc.XComs.Push(ctx, realtor.XComRunID, run.ID); err != nil {
+		return dag.Result{}, err
+	}
 	if promoted, done := run.Tag(realtor.TagPromoted); done && run.Status == experiment.Finished {
 		tc.Log.InfoContext(ctx, "this DAG run has trained already", "run", run.ID, "promoted", promoted)
-		return dag.Done(), nil
+		version, registered, err := d.findVersion(ctx, tc, run.ID)
+		if err == nil && registered {
+			err = tc.XComs.Push(ctx, realtor.XComModelVersion, version.Version)
+		}
+		return dag.Done(), err
 	}
 	if run.Status != experiment.Running {
 		running := experiment.Running
@@ -79,6 +86,9 @@ func (d Deps) trainInto(ctx context.Context, tc *dag.TaskContext, run *experimen
 		version, result, err = d.fit(ctx, tc, run)
 	}
 	if err != nil {
+		return err
+	}
+	if err := tc.XComs.Push(ctx, realtor.XComModelVersion, version.Version); err != nil {
 		return err
 	}
 	return d.promote(ctx, tc, run, version, result)
