@@ -20,8 +20,9 @@ import (
 // browserLimit bounds everything that a browser does in a test.
 const browserLimit = 3 * time.Minute
 
-// browser starts Chromium with an empty profile. TEST_SCREENSHOTS names a folder that keeps pictures of the pages.
-func browser(t *testing.T) context.Context {
+// browser starts Chromium with an empty profile. TEST_SCREENSHOTS names a folder that keeps pictures of the pages. More
+// options may add to what it is started with.
+func browser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	require.NoError(t, err, "Chromium is missing; run make test: it installs it")
@@ -31,6 +32,7 @@ func browser(t *testing.T) context.Context {
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("lang", "en"),
 		chromedp.Env("LANGUAGE=en"), chromedp.WindowSize(1440, 1000),
 	)
+	options = append(options, more...)
 	ctx, cancel := context.WithTimeout(t.Context(), browserLimit)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)

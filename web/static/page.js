@@ -39,7 +39,7 @@
   document.addEventListener("keydown", (e) => {
     if (e.defaultPrevented || e.ctrlKey || e.altKey || e.metaKey || e.isComposing || e.repeat || typing(e.target)) return;
     const after = going && e.timeStamp - going < patience;
-    if (e.key !== "Shift") going = e.key === "g" && !after ? e.timeStamp : 0;
+    if (e.key !== "Shift") going = e.key === "g" ? e.timeStamp : 0;
     if (after) {
       const link = [...dialog.querySelectorAll("a[data-go]")].find((a) => a.dataset.go === e.key);
       if (link) { e.preventDefault(); link.click(); return; }
