@@ -31,7 +31,7 @@ var unshownFiles = map[string]string{
 	"pkg/experiment/validate.go":               "what clients write; pages look only up",
 	"pkg/sqlstore/lock.go":                     "when the process starts",
 	"pkg/sqlstore/migrate.go":                  "when the process starts; missing rows get a sentence of the page",
-	"pkg/sqlstore/sqlstore.go":                 "when the process starts",
+	"pkg/sqlstore/url.go":                      "when the process starts",
 	"pkg/sqlstore/dagrunstore/notes.go":        "errors of tasks",
 	"pkg/sqlstore/trackingstore/batch.go":      "what clients write",
 	"pkg/sqlstore/trackingstore/newversion.go": "what clients write",
@@ -62,6 +62,9 @@ var unshownSentences = []string{
 	`Invalid model name (%s) provided. Model name must be a non-empty string and cannot contain the following characters: ('/', ':', '.', '%%', '"', "'")`,
 	"Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values (run_name='%s', mlflow.runName='%s').",
 	"Model version transition cannot archive existing model versions because '%s' is not an Active stage. Valid stages are ['Staging', 'Production']",
+	"database URL %q has a parameter that is not understood", "database URL %q has a parameter that is not understood: %s", "database URL %q cannot be used: %s",
+	"database URL %q names no file; write it as sqlite:PATH", "database URL %q keeps nothing; write it as sqlite:PATH", "cannot make the folder of the database %s; check that its parent is writable",
+	"%s already exists", "%s does not exist", // pages name what is missing themselves
 	"Missing value for required parameter 'path'.", "The upload broke off; nothing was stored.",
 }
 
@@ -80,13 +83,17 @@ func TestSentencesOfPagesAreTranslated(t *testing.T) {
 		files, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
 		require.NoError(t, err)
 		require.NotEmpty(t, files, folder)
+		constants := map[string]ast.Expr{}
+		for _, file := range files {
+			addConstants(t, file, constants)
+		}
 		for _, file := range files {
 			name, err := filepath.Rel(root, file)
 			require.NoError(t, err)
 			if _, unshown := unshownFiles[filepath.ToSlash(name)]; unshown || strings.HasSuffix(file, "_test.go") {
 				continue
 			}
-			for _, format := range sentencesIn(t, file) {
+			for _, format := range sentencesIn(t, file, constants) {
 				found++
 				require.NotEmpty(t, es[format], "%s: es.json lacks %q", name, format)
 			}
@@ -99,12 +106,15 @@ func TestSentencesOfPagesAreTranslated(t *testing.T) {
 }
 
 // sentencesIn returns the formats of the errors and sentences that a file makes.
-func sentencesIn(t *testing.T, file string) []string {
+func sentencesIn(t *testing.T, file string, constants map[string]ast.Expr) []string {
 	t.Helper()
 	tree, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
 	require.NoError(t, err)
 	var formats []string
 	add := func(e ast.Expr) {
+		if named, constant := constants[nameOf(e)]; constant {
+			e = named
+		}
 		if text, constant := literal(e); constant {
 			formats = append(formats, text)
 		}
@@ -123,6 +133,26 @@ func sentencesIn(t *testing.T, file string) []string {
 		return true
 	})
 	return formats
+}
+
+// addConstants notes the constants of a file by their names.
+func addConstants(t *testing.T, file string, constants map[string]ast.Expr) {
+	t.Helper()
+	tree, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+	require.NoError(t, err)
+	for _, d := range tree.Decls {
+		group, ok := d.(*ast.GenDecl)
+		if !ok || group.Tok != token.CONST {
+			continue
+		}
+		for _, spec := range group.Specs {
+			if value, ok := spec.(*ast.ValueSpec); ok && len(value.Values) == len(value.Names) {
+				for i, name := range value.Names {
+					constants[name.Name] = value.Values[i]
+				}
+			}
+		}
+	}
 }
 
 func nameOf(e ast.Expr) string {

@@ -3,12 +3,10 @@ package sqlstore
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"gorm.io/gorm"
 
-	"tasador/pkg/apperror"
 	"tasador/pkg/writable"
 )
 
@@ -19,12 +17,10 @@ func NewProbe(db *gorm.DB) *writable.Probe {
 	if !ok {
 		return writable.NewProbe("the database", func() error { return nil })
 	}
-	opened, openErr := os.Stat(d.path)
 	what := "the database " + d.path
 	return writable.NewProbe(what, func() error {
-		// SQLite goes on writing into a file that has no name any more, and all of it is lost at the end.
-		if now, err := os.Stat(d.path); openErr == nil && (err != nil || !os.SameFile(opened, now)) {
-			return apperror.New(apperror.Unavailable, "the file of %s was removed or replaced while it was in use; put the right one there, then restart this process", what)
+		if err := d.inPlace(); err != nil {
+			return err
 		}
 		// Connections that are open keep the right to write that a new one would not get.
 		for _, suffix := range []string{"", "-wal", "-shm"} {

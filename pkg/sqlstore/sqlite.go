@@ -27,6 +27,7 @@ const busyTimeout = 60 * time.Second
 type sqliteFile struct {
 	*sqlite.Dialector
 	path string
+	file os.FileInfo // what stood there when it was opened; nil if nothing could
 }
 
 func sqliteDialector(rawURL string) (gorm.Dialector, error) {
@@ -41,10 +42,12 @@ func sqliteDialector(rawURL string) (gorm.Dialector, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, apperror.Wrap(apperror.Unavailable, err, "cannot make the folder of the database %s; check that its parent is writable", path)
 	}
+	file := makeFile(path)
 	pragmas := url.Values{"_pragma": {
 		"journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)",
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
 	}}
+	pragmas.Set("mode", "rw") // a file that was taken away is not made anew, empty
 	// Transactions take the write lock when they begin: a reader that turns writer half-way fails at once instead of waiting.
 	pragmas.Set("_txlock", "immediate")
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + pragmas.Encode()
@@ -52,7 +55,20 @@ func sqliteDialector(rawURL string) (gorm.Dialector, error) {
 	if !ok {
 		return nil, errors.New("gorm's SQLite dialect has another type")
 	}
-	return &sqliteFile{d, path}, nil
+	return &sqliteFile{d, path, file}, nil
+}
+
+// makeFile makes the file at path if there is none, and returns what stands there. A file that is there is not opened: to close it again would take the locks
+// of other connections of this process from it.
+func makeFile(path string) os.FileInfo {
+	if f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644); err == nil { //nolint:gosec // as SQLite makes it; the folder keeps others out
+		_ = f.Close() // nothing was written
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil // the first connection says what is wrong
+	}
+	return info
 }
 
 // Translate turns constraint violations into gorm's errors, and gives one of a database that cannot be written its sentence.
@@ -82,12 +98,26 @@ func (d *sqliteFile) explain(err error) error {
 		return d.readOnly(err)
 	case sqlite3.SQLITE_IOERR:
 		return apperror.Wrap(apperror.Unavailable, err, "the database %s cannot be read or written (%s); check its disk, then try again", d.path, e.Error())
+	case sqlite3.SQLITE_CANTOPEN:
+		return apperror.Wrap(apperror.Unavailable, err, "the database %s cannot be opened; check that the file is there and that it and its folder can be read and written", d.path)
+	case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
+		return apperror.Wrap(apperror.Unavailable, err, "the file %s is damaged or no SQLite database; put a good copy in its place, then start this server again", d.path)
 	}
 	return err
 }
 
 func (d *sqliteFile) readOnly(err error) error {
 	return apperror.Wrap(apperror.Unavailable, err, "the database %s is read-only; make the file and its folder writable, then try again", d.path)
+}
+
+// inPlace reports whether the file still stands where it was opened. Open connections would go on with one that was moved or deleted, and what they write
+// would be lost. Codes: Unavailable.
+func (d *sqliteFile) inPlace() error {
+	now, err := os.Stat(d.path)
+	if d.file == nil || (err == nil && os.SameFile(d.file, now)) {
+		return nil
+	}
+	return apperror.Wrap(apperror.Unavailable, err, "the file of the database %s was removed or replaced while it was in use; put the right one there, then restart this process", d.path)
 }
 
 func (d *sqliteFile) database() string { return d.path }

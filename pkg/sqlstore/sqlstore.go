@@ -102,6 +102,27 @@ func Pool(db *gorm.DB) (*sql.DB, error) {
 	return pool, nil
 }
 
+// InPlace reports whether the file of a database that is one still stands where it was opened. Codes: Unavailable.
+func InPlace(db *gorm.DB) error {
+	if d, ok := db.Dialector.(*sqliteFile); ok {
+		return d.inPlace()
+	}
+	return nil
+}
+
+// Ping reports whether a database answers and is where it was. Codes: Unavailable.
+func Ping(ctx context.Context, db *gorm.DB) error {
+	if err := InPlace(db); err != nil {
+		return err
+	}
+	query := "SELECT 1"
+	if EngineOf(db) == SQLite {
+		query = "SELECT count(*) FROM sqlite_master" // the other is answered without a look at the file
+	}
+	var n int64
+	return explain(db, db.WithContext(ctx).Raw(query).Scan(&n).Error)
+}
+
 // Close closes the connections.
 func Close(db *gorm.DB) error {
 	pool, err := db.DB()

@@ -206,6 +206,8 @@ func (c *Client) refusal(answer *http.Response) *failure {
 	code := mlflowapi.AppCode(answer.StatusCode, e.Code)
 	var f *failure
 	switch {
+	case answer.StatusCode >= http.StatusInternalServerError && e.Message == apperror.MessageOf(nil): // our own tracking, whose log says more
+		f = &failure{err: apperror.New(code, "the tracking server %s failed; its log has the details", c.base.Redacted())}
 	case e.Message != "":
 		f = &failure{err: apperror.New(code, "%s", e.Message)}
 	case code == apperror.FailedPrecondition && e.Code == "":

@@ -28,6 +28,7 @@ const uploads = ".uploads"
 // Store keeps artifacts in a folder.
 type Store struct {
 	root  *os.Root
+	dir   string
 	probe *writable.Probe
 }
 
@@ -51,11 +52,29 @@ func Open(dir string) (*Store, error) {
 		return nil, apperror.Wrap(apperror.Unavailable, err, "cannot write into the artifact folder %s; check its permissions", dir)
 	}
 	what := "the artifact folder " + dir
-	return &Store{root, writable.NewProbe(what, func() error { return writable.Try(root, filepath.Join(uploads, "probe"), what) })}, nil
+	return &Store{root, dir, writable.NewProbe(what, func() error { return writable.Try(root, filepath.Join(uploads, "probe"), what) })}, nil
+}
+
+// inPlace reports whether the folder still stands where it was opened: an empty list would look as if nothing had been stored. Codes: Unavailable.
+func (s *Store) inPlace() error {
+	opened, err := s.root.Stat(".")
+	if err != nil {
+		return fmt.Errorf("artifact folder %s: %w", s.dir, err)
+	}
+	now, err := os.Stat(s.dir)
+	if err != nil || !os.SameFile(opened, now) {
+		return apperror.Wrap(apperror.Unavailable, err, "the artifact folder %s was moved, replaced or deleted; put it back, then start tracking again", s.dir)
+	}
+	return nil
 }
 
 // Ping reports whether artifacts can be stored. Codes: Unavailable.
-func (s *Store) Ping(ctx context.Context) error { return s.probe.Check(ctx) }
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.inPlace(); err != nil {
+		return err
+	}
+	return s.probe.Check(ctx)
+}
 
 // Close closes the folder.
 func (s *Store) Close() error { return s.root.Close() }
@@ -80,6 +99,9 @@ func (s *Store) Put(ctx context.Context, p string, r io.Reader) error {
 	}
 	if name == "" || strings.HasSuffix(p, "/") {
 		return apperror.New(apperror.Invalid, "Invalid path %q: a file needs a name", p)
+	}
+	if err := s.inPlace(); err != nil {
+		return err
 	}
 	aside := filepath.Join(uploads, uuid.NewString())
 	if err := s.write(ctx, aside, r); err != nil {
@@ -182,6 +204,9 @@ func (s *Store) Open(_ context.Context, p string) (io.ReadCloser, artifact.Info,
 	if err != nil {
 		return nil, artifact.Info{}, err
 	}
+	if err := s.inPlace(); err != nil {
+		return nil, artifact.Info{}, err
+	}
 	if name == "" {
 		name = "."
 	}
@@ -203,6 +228,9 @@ func (s *Store) Open(_ context.Context, p string) (io.ReadCloser, artifact.Info,
 func (s *Store) List(_ context.Context, p string) ([]artifact.Info, error) {
 	name, err := check(p)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.inPlace(); err != nil {
 		return nil, err
 	}
 	if name == "" {

@@ -35,7 +35,7 @@ func (s *Store) Close() error { return sqlstore.Close(s.db) }
 
 // Ping tells whether the database answers and can be written. Codes: Unavailable.
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.db.WithContext(ctx).Exec("SELECT 1").Error; err != nil {
+	if err := sqlstore.Ping(ctx, s.db); err != nil {
 		return sqlstore.Translate(err, "the pipeline database")
 	}
 	return s.probe.Check(ctx)

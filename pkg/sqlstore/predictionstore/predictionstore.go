@@ -106,6 +106,9 @@ func unrecorded(err error) error {
 	if err == nil {
 		return nil
 	}
+	if apperror.CodeOf(err) == apperror.Unavailable {
+		return apperror.Wrap(apperror.Unavailable, err, "the prediction cannot be recorded, so it is not given: %s", apperror.SentenceOf(err))
+	}
 	return apperror.Wrap(apperror.Unavailable, err, "the prediction cannot be recorded, so it is not given; check that the predictions database is writable and not full")
 }
 
@@ -153,8 +156,10 @@ func (s *Store) commit(group []*pending) {
 	for i, p := range group {
 		rows[i] = p.row
 	}
-	// One statement is one transaction.
-	err := s.db.WithContext(ctx).Create(&rows).Error
+	err := sqlstore.InPlace(s.db)
+	if err == nil { // one statement is one transaction
+		err = s.db.WithContext(ctx).Create(&rows).Error
+	}
 	s.note(err)
 	for _, p := range group {
 		p.outcome <- err

@@ -61,12 +61,12 @@ func (s *Store) Close() error { return sqlstore.Close(s.db) }
 
 // Ping reports whether the database answers and can be written. Codes: Unavailable.
 func (s *Store) Ping(ctx context.Context) error {
-	pool, err := sqlstore.Pool(s.db)
+	err := sqlstore.Ping(ctx, s.db)
+	if err != nil && apperror.CodeOf(err) == apperror.Internal {
+		return apperror.Wrap(apperror.Unavailable, err, "the tracking database does not answer")
+	}
 	if err != nil {
 		return err
-	}
-	if err := pool.PingContext(ctx); err != nil {
-		return apperror.Wrap(apperror.Unavailable, err, "the tracking database does not answer")
 	}
 	return s.probe.Check(ctx)
 }
