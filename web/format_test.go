@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
+
+	"tasador/pkg/apperror"
 )
 
 func in(tag string) view { return view{printer: message.NewPrinter(language.MustParse(tag))} }
@@ -38,4 +40,20 @@ func TestTook(t *testing.T) {
 		require.Equal(t, want, in("en").took(d))
 	}
 	require.Equal(t, "3,2 s", in("es").took(3240*time.Millisecond))
+}
+
+func TestInstantsInBothLanguages(t *testing.T) {
+	at := time.Date(2026, 9, 2, 17, 4, 5, 0, time.FixedZone("", 2*60*60))
+	require.Equal(t, "2026-09-02T15:04:05Z", machine(at))
+	require.Equal(t, "Sep 2, 2026, 15:04:05 UTC", view{base: "en"}.utc(at))
+	require.Equal(t, "2 sept 2026, 15:04:05 UTC", view{base: "es"}.utc(at), "as CLDR abbreviates it")
+}
+
+func TestSentencesInSentencesAreTranslated(t *testing.T) {
+	texts, err := readTranslations()
+	require.NoError(t, err)
+	v := view{printer: message.NewPrinter(language.Spanish, message.Catalog(texts))}
+	inner := apperror.Sentence{Format: "version %s cannot be served: %s", Args: []any{"3", apperror.Sentence{Format: "it has no features"}}}
+	require.Equal(t, "no se puede servir ninguna versión de M: la versión 3 no se puede servir: no tiene variables", v.say("no version of %s can be served: %s", []any{"M", inner}))
+	require.Equal(t, "%d 100%", v.say("%s", []any{"%d 100%"}), "what others said is taken as it is")
 }

@@ -2,6 +2,7 @@ package sqlstore_test
 
 import (
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -38,4 +39,26 @@ func TestADatabaseThatCannotBeWrittenIsNamed(t *testing.T) {
 		}
 		require.NoError(t, sqlstore.Close(db))
 	}
+}
+
+func TestAFileThatWasMovedIsNotMadeAnew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "some.db")
+	db, err := sqlstore.Open(t.Context(), "sqlite:"+path, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, sqlstore.Close(db)) })
+	require.NoError(t, db.Exec("CREATE TABLE t (v INTEGER)").Error)
+	require.NoError(t, sqlstore.Ping(t.Context(), db))
+	require.NoError(t, os.Rename(path, path+"-moved"))
+	err = sqlstore.Ping(t.Context(), db)
+	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
+	require.Contains(t, apperror.MessageOf(err), path+" was moved, replaced or deleted; put it back")
+	pool, err := sqlstore.Pool(db)
+	require.NoError(t, err)
+	pool.SetMaxIdleConns(0) // so that the next statement connects anew
+	err = db.Exec("SELECT * FROM t").Error
+	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err), "%v", err)
+	require.Contains(t, apperror.MessageOf(err), path+" cannot be opened; check that the file is there")
+	require.NoFileExists(t, path)
+	require.NoError(t, os.Rename(path+"-moved", path))
+	require.NoError(t, sqlstore.Ping(t.Context(), db))
 }

@@ -137,5 +137,22 @@ func TestAFolderThatIsRemovedUnderUsIsNamed(t *testing.T) {
 	require.NoError(t, os.RemoveAll(dir))
 	err := store.Put(t.Context(), "a/b", strings.NewReader("text"))
 	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
-	require.Contains(t, apperror.MessageOf(err), "the artifact cannot be stored: no such file or directory")
+	require.Contains(t, apperror.MessageOf(err), dir+" was moved, replaced or deleted; put it back")
+}
+
+func TestAFolderThatWasMovedIsNotEmpty(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "artifacts")
+	s, err := dirstore.Open(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	require.NoError(t, s.Put(t.Context(), "a/b.txt", strings.NewReader("b")))
+	require.NoError(t, os.Rename(dir, dir+"-moved"))
+	_, err = s.List(t.Context(), "a")
+	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
+	require.Contains(t, apperror.MessageOf(err), dir+" was moved, replaced or deleted")
+	_, _, err = s.Open(t.Context(), "a/b.txt")
+	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
+	require.Equal(t, apperror.Unavailable, apperror.CodeOf(s.Put(t.Context(), "c", strings.NewReader("c"))))
+	require.NoError(t, os.Rename(dir+"-moved", dir))
+	require.NoError(t, s.Ping(t.Context()))
 }

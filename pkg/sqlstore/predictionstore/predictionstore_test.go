@@ -182,3 +182,32 @@ func TestOpenNamesAWrongDatabase(t *testing.T) {
 	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
 	require.Contains(t, apperror.MessageOf(err), file)
 }
+
+func TestRecentGoesBackPageByPage(t *testing.T) {
+	store := open(t, filepath.Join(t.TempDir(), "predictions.db"))
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	for i := range 5 {
+		r := record(fmt.Sprint("r", i))
+		r.ModelName, r.ModelVersion = "m", fmt.Sprint(i%2)
+		require.NoError(t, store.Record(t.Context(), r))
+	}
+	ids := func(q predictionstore.Query) ([]string, int64) {
+		found, next, err := store.Recent(t.Context(), q)
+		require.NoError(t, err)
+		var ids []string
+		for _, r := range found {
+			ids = append(ids, r.RequestID)
+		}
+		return ids, next
+	}
+	first, next := ids(predictionstore.Query{Limit: 3})
+	require.Equal(t, []string{"r4", "r3", "r2"}, first)
+	last, end := ids(predictionstore.Query{Limit: 3, Before: next})
+	require.Equal(t, []string{"r1", "r0"}, last)
+	require.Zero(t, end)
+	of, end := ids(predictionstore.Query{ModelName: "m", ModelVersion: "0", Limit: 3})
+	require.Equal(t, []string{"r4", "r2", "r0"}, of)
+	require.Zero(t, end, "there is no more, though the page is full")
+	one, _ := ids(predictionstore.Query{RequestID: "r3", Limit: 3})
+	require.Equal(t, []string{"r3"}, one)
+}
