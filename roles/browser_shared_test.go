@@ -108,7 +108,7 @@ func TestTheHeaderWaitsForNobody(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, ln.Close()) }) // the kernel takes the connections; nobody ever reads from them
 	s := startStack(t, func(cfg *config.Config) { cfg.Tracking.URI = "http://" + ln.Addr().String() }, config.RolePipeline)
 	client := &http.Client{Timeout: 2 * time.Second} // less than the limit of the questions that the header asks
-	res, err := client.Get(s.pipeline("/?lang=en"))  //nolint:noctx // the client has a limit
+	res, err := client.Get(s.pipeline("/?lang=en"))
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
 	status, page := get(t, s.pipeline("/?lang=en"))

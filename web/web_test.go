@@ -111,3 +111,16 @@ func TestStaticFilesMayBeKeptByTheirHash(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, ask("/static/../embed.go").Code)
 	require.Equal(t, http.StatusNotFound, ask("/static/").Code)
 }
+
+func TestScriptsAreSmall(t *testing.T) {
+	scripts, err := filepath.Glob("static/*.js")
+	require.NoError(t, err)
+	require.NotEmpty(t, scripts)
+	total := 0
+	for _, file := range scripts {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		total += len(content)
+	}
+	require.Less(t, total, 100<<10, "bytes, before compression")
+}
