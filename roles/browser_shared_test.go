@@ -246,7 +246,7 @@ func TestTimesAreThoseOfTheReader(t *testing.T) {
 		require.Equal(t, want(time.UTC)+" UTC", evaluate[string](plain, startText+".textContent"))
 		require.Contains(t, plain.text("#zone"), "UTC")
 	}
-	there.open(s.pipeline(run + "/tasks/extract_data"))
+	there.open(s.pipeline(run + "/tasks/extract_data?lang=en"))
 	line := evaluate[string](there, `document.querySelector("#lines time").textContent`)
 	stamp, err := time.Parse(time.RFC3339Nano, evaluate[string](there, `document.querySelector("#lines time").dateTime`))
 	require.NoError(t, err)
