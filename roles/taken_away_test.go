@@ -96,7 +96,7 @@ func TestPagesWithoutTheirFiles(t *testing.T) {
 	require.NoError(t, os.Rename(file("predictions.db"), file("moved.db")))
 	listing := url.Values{"status": {"for_sale"}, "bed": {"3"}, "bath": {"2"}, "acre_lot": {"1"}, "house_size": {"2000"}}
 	refused := spanishPage(t, http.MethodPost, s.serving("/"), listing, http.StatusServiceUnavailable)
-	require.Contains(t, refused, "la predicción no se puede registrar, así que no se da: el archivo de base de datos "+file("predictions.db")+" se movió, se cambió o se borró")
+	require.Contains(t, refused, "la predicción no se puede registrar, así que no se da: el archivo de la base de datos "+file("predictions.db")+" se quitó o se cambió por otro")
 	require.NotContains(t, refused, `id="appraisal"`)
 	waitNotReady(t, s.pipeline("/?lang=en"), "serving", "predictions")
 	require.NoError(t, os.Rename(file("moved.db"), file("predictions.db")))
