@@ -219,8 +219,8 @@ func TestTimesAreThoseOfTheReader(t *testing.T) {
 	s := startStack(t, nil, config.RoleNames()...)
 	s.runDAG(t, "night")
 	s.waitForVersion(t, "1")
-	at, err := time.Parse(time.RFC3339, s.rest(t, "/dagRuns/night")["start_date"].(string))
-	require.NoError(t, err)
+	night, _ := ended(t, s.runs(t), "night")
+	at := night.StartedAt
 	bogota, err := time.LoadLocation("America/Bogota")
 	require.NoError(t, err)
 	there := tab{t: t, ctx: browser(t, chromedp.Env("TZ=America/Bogota"))}

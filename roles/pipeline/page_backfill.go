@@ -116,7 +116,7 @@ func (f *backfillForm) check(p *pages, now time.Time) dagrunstore.NewBackfill {
 	}
 	n, err := p.newBackfill(body, now)
 	if err != nil {
-		f.Else = &sentence{"Nothing was queued: %s", []any{apperror.MessageOf(err)}}
+		f.Else = &sentence{Format: "Nothing was queued: %s", Args: []any{apperror.SentenceOf(err)}}
 	}
 	return n
 }

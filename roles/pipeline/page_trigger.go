@@ -75,7 +75,7 @@ func (r *role) typedConf(text string) (json.RawMessage, *sentence) {
 		return nil, &sentence{Format: "This is not a JSON object; write it as in the example."}
 	}
 	if _, err := r.checkConf("conf", conf); err != nil {
-		return nil, &sentence{"This conf cannot be used: %s", []any{apperror.SentenceOf(err)}}
+		return nil, &sentence{Format: "This conf cannot be used: %s", Args: []any{apperror.SentenceOf(err)}}
 	}
 	return conf, nil
 }
