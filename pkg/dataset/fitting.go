@@ -9,10 +9,9 @@ import (
 // FittingGate returns the strictest gate that lets the batch through: it excuses the required columns that have nulls, and the
 // share of rows that fail what is left, rounded up to whole percents. MinNewRecords is left at 0.
 func (p *Profile) FittingGate() Gate {
-	var nulls [requiredLen]int
+	nulls, _ := p.counts(allRequired, allRequired)
 	failing := 0
-	for d, n := range p.seen {
-		addCounts(&nulls, d.null, n)
+	for d, n := range p.defects {
 		if d.bad != 0 {
 			failing += n
 		}
@@ -27,10 +26,4 @@ func (p *Profile) FittingGate() Gate {
 		g.MaxInvalidRatio = math.Ceil(100*float64(failing)/float64(p.rows)) / 100
 	}
 	return g
-}
-
-// MissingColumns lists the required columns that no row has.
-func (p *Profile) MissingColumns() []string {
-	const all = uint8(1<<requiredLen - 1)
-	return columnNames(all &^ p.present)
 }

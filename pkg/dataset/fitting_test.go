@@ -16,21 +16,22 @@ func TestFittingGateIsTheStrictestThatLetsABatchThrough(t *testing.T) {
 	noBath, bigBed := good, good
 	noBath.Bath = property.Null()
 	bigBed.Bed = 11
-	var p dataset.Profile
+	rows := dataset.NewProfiler(nil)
 	for range 197 {
-		p.Add(good)
+		rows.Add(&good)
 	}
-	p.Add(noBath)
-	p.Add(bigBed)
-	p.Add(bigBed)
+	rows.Add(&noBath)
+	rows.Add(&bigBed)
+	rows.Add(&bigBed)
+	p := rows.Profile()
 	g := p.FittingGate()
 	require.Equal(t, []string{"bath"}, g.Nullable)
 	require.InDelta(t, 0.01, g.MaxInvalidRatio, 0, "2 of 200 rows are out of range")
-	require.True(t, g.Decide(&p).Train)
+	require.True(t, g.Decide(p).Train)
 	g.Nullable = nil
-	require.False(t, g.Decide(&p).Train)
+	require.False(t, g.Decide(p).Train)
 
-	var clean dataset.Profile
-	clean.Add(good)
-	require.Equal(t, dataset.Gate{}, clean.FittingGate())
+	clean := dataset.NewProfiler(nil)
+	clean.Add(&good)
+	require.Equal(t, dataset.Gate{}, clean.Profile().FittingGate())
 }

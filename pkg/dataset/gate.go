@@ -10,9 +10,9 @@ import (
 
 // Gate decides whether a batch is worth training on.
 type Gate struct {
-	Nullable        []string // required columns that may be null
-	MaxInvalidRatio float64  // share of rows, 0 to 1, that may fail what is left
-	MinNewRecords   int      // a batch needs more rows than this
+	Nullable        []string `json:"nullable"`          // required columns that may be null
+	MaxInvalidRatio float64  `json:"max_invalid_ratio"` // share of rows, 0 to 1, that may fail what is left
+	MinNewRecords   int      `json:"min_new_records"`   // a batch needs more rows than this
 }
 
 // Decision is the answer of the gate. Reason is data: its text is the same in every language.
@@ -28,7 +28,7 @@ func (g Gate) Decide(p *Profile) Decision {
 	if p.rows == 0 {
 		return refuse("0 new records")
 	}
-	if reasons := g.reasons(p); len(reasons) > 0 {
+	if reasons := g.Examine(p).reasons(); len(reasons) > 0 {
 		return refuse(strings.Join(reasons, " & "))
 	}
 	if p.rows <= g.MinNewRecords {
@@ -41,47 +41,57 @@ func refuse(reason string) Decision {
 	return Decision{Decision: realtor.DecisionNoTrain, Reason: reason}
 }
 
-// reasons names what forbids training on the batch: nothing if it is valid.
-func (g Gate) reasons(p *Profile) []string {
-	const all = uint8(1<<requiredLen - 1)
-	missing := all &^ p.present
-	nullMatters := p.present &^ columnBits(g.Nullable)
-	var nulls, bad [requiredLen]int
-	failing := 0
-	for d, n := range p.seen {
-		null := d.null & nullMatters
-		if null|d.bad != 0 {
-			failing += n
-		}
-		addCounts(&nulls, null, n)
-		addCounts(&bad, d.bad, n)
-	}
-	var out []string
-	if missing != 0 {
-		out = append(out, "Faltan columnas: "+pythonList(columnNames(missing)))
-	}
-	if float64(failing)/float64(p.rows) <= g.MaxInvalidRatio {
-		return out
-	}
-	return append(out, append(counted("Nulos en: ", nulls), counted("Fuera de rango en: ", bad)...)...)
+// Findings is what a gate finds wrong with a batch, whether it forbids training or not.
+type Findings struct {
+	Missing    []string       // required columns that no row has
+	Nulls      map[string]int // rows in which a column is null that must not be
+	OutOfRange map[string]int // rows in which a column is out of range or of the wrong type
+	Failing    int            // rows with any of these two
+	Tolerated  bool           // the rows that fail are no more than the share that may
 }
 
-func addCounts(counts *[requiredLen]int, mask uint8, n int) {
-	for i := range counts {
-		if mask&(1<<i) != 0 {
-			counts[i] += n
+// Examine looks for what is wrong with a batch.
+func (g Gate) Examine(p *Profile) Findings {
+	f := Findings{Missing: p.MissingColumns(), Nulls: map[string]int{}, OutOfRange: map[string]int{}}
+	nullMatters := p.present &^ columnBits(g.Nullable)
+	for d, n := range p.defects {
+		if d.null&nullMatters|d.bad != 0 {
+			f.Failing += n
 		}
 	}
+	nulls, bads := p.counts(nullMatters, allRequired)
+	for i, name := range property.Required() {
+		if nulls[i] > 0 {
+			f.Nulls[name] = nulls[i]
+		}
+		if bads[i] > 0 {
+			f.OutOfRange[name] = bads[i]
+		}
+	}
+	f.Tolerated = p.rows == 0 || float64(f.Failing)/float64(p.rows) <= g.MaxInvalidRatio
+	return f
+}
+
+// reasons names what forbids training on the batch: nothing if it is valid.
+func (f Findings) reasons() []string {
+	var out []string
+	if len(f.Missing) > 0 {
+		out = append(out, "Faltan columnas: "+pythonList(f.Missing))
+	}
+	if f.Tolerated {
+		return out
+	}
+	return append(out, append(counted("Nulos en: ", f.Nulls), counted("Fuera de rango en: ", f.OutOfRange)...)...)
 }
 
 // counted writes one reason as `Nulos en: ['bed', 'bath'] (bed: 3, bath: 12)`: the list as the original wrote it, so that what
-// searches for it finds it, then the rows of each column. It is empty if all counts are zero.
-func counted(label string, counts [requiredLen]int) []string {
+// searches for it finds it, then the rows of each column. It is empty without counts.
+func counted(label string, counts map[string]int) []string {
 	var columns, rows []string
-	for i, name := range property.Required() {
-		if counts[i] > 0 {
+	for _, name := range property.Required() {
+		if counts[name] > 0 {
 			columns = append(columns, name)
-			rows = append(rows, fmt.Sprintf("%s: %d", name, counts[i]))
+			rows = append(rows, fmt.Sprintf("%s: %d", name, counts[name]))
 		}
 	}
 	if len(columns) == 0 {

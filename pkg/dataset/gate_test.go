@@ -21,14 +21,14 @@ func good() property.Listing {
 }
 
 func profileOf(rows int, change func(i int, l *property.Listing)) *dataset.Profile {
-	p := &dataset.Profile{}
+	p := dataset.NewProfiler(nil)
 	p.AddColumns(property.Columns()...)
 	for i := range rows {
 		l := good()
 		change(i, &l)
-		p.Add(l)
+		p.Add(&l)
 	}
-	return p
+	return p.Profile()
 }
 
 func unchanged(int, *property.Listing) {}
@@ -101,23 +101,23 @@ func TestRangeOfEachColumn(t *testing.T) {
 }
 
 func TestMissingColumnIsNeverExcused(t *testing.T) {
-	p := &dataset.Profile{}
+	p := dataset.NewProfiler(nil)
 	for range 20 {
 		l := good()
 		l.Bed = property.Null()
-		p.Add(l)
+		p.Add(&l)
 	}
 	gate := dataset.Gate{MinNewRecords: 10, Nullable: []string{"bed"}, MaxInvalidRatio: 1}
-	require.Equal(t, "Faltan columnas: ['bed']", gate.Decide(p).Reason)
-	require.False(t, gate.Decide(p).Train)
+	require.Equal(t, "Faltan columnas: ['bed']", gate.Decide(p.Profile()).Reason)
+	require.False(t, gate.Decide(p.Profile()).Train)
 
 	p.AddColumns("bed") // the column was there, with nulls only
-	require.True(t, gate.Decide(p).Train)
-	require.Equal(t, "Nulos en: ['bed'] (bed: 20)", dataset.Gate{MinNewRecords: 10}.Decide(p).Reason)
+	require.True(t, gate.Decide(p.Profile()).Train)
+	require.Equal(t, "Nulos en: ['bed'] (bed: 20)", dataset.Gate{MinNewRecords: 10}.Decide(p.Profile()).Reason)
 }
 
 func TestSeveralReasonsAreJoined(t *testing.T) {
-	p := &dataset.Profile{}
+	p := dataset.NewProfiler(nil)
 	p.AddColumns("status", "bed", "bath", "house_size", "prev_sold_date", "price")
 	for i := range 12 {
 		l := good()
@@ -131,11 +131,11 @@ func TestSeveralReasonsAreJoined(t *testing.T) {
 		if i > 9 {
 			l.Price = 0
 		}
-		p.Add(l)
+		p.Add(&l)
 	}
 	require.Equal(t,
 		"Faltan columnas: ['acre_lot'] & Nulos en: ['bed', 'bath'] (bed: 2, bath: 5) & Fuera de rango en: ['price'] (price: 2)",
-		dataset.Gate{}.Decide(p).Reason)
+		dataset.Gate{}.Decide(p.Profile()).Reason)
 }
 
 func TestNullableColumnsAndRatio(t *testing.T) {
@@ -174,20 +174,20 @@ func TestNullableColumnsAndRatio(t *testing.T) {
 }
 
 func TestWrongTypesAreNotExcusedAsNulls(t *testing.T) {
-	p := &dataset.Profile{}
+	p := dataset.NewProfiler(nil)
 	for i := range 20 {
 		l := good()
 		if i == 3 {
 			l.Bed = property.Null()
-			p.Add(l, "bed", "street")
+			p.Add(&l, "bed", "street")
 			continue
 		}
-		p.Add(l)
+		p.Add(&l)
 	}
 	gate := dataset.Gate{Nullable: []string{"bed"}, MinNewRecords: 10}
-	require.Equal(t, "Fuera de rango en: ['bed'] (bed: 1)", gate.Decide(p).Reason)
+	require.Equal(t, "Fuera de rango en: ['bed'] (bed: 1)", gate.Decide(p.Profile()).Reason)
 	gate.MaxInvalidRatio = 0.05
-	require.True(t, gate.Decide(p).Train)
+	require.True(t, gate.Decide(p.Profile()).Train)
 }
 
 func TestProfileOutlivesTheProcess(t *testing.T) {

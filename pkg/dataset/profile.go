@@ -3,128 +3,72 @@ package dataset
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"slices"
 
-	"tasador/pkg/features"
 	"tasador/pkg/property"
 )
 
-// Statuses lists the values of status that the gate lets through, compared by bytes.
-func Statuses() []string { return []string{"for_sale", "ready_to_build", "to_build", "sold"} }
-
-// The limits of the gate.
-const (
-	maxRooms    = 10   // bed and bath are whole and at most this
-	maxAcreLot  = 1000 // acres
-	requiredLen = 7    // len(property.Required())
-)
-
-// defects says what is wrong with one row: one bit for each required column, in the order of property.Required.
-type defects struct{ null, bad uint8 }
-
-// Profile accumulates what the gate must know of one batch. It counts rows by their combination of defects, so that its size
-// does not grow with the rows and the gate can excuse columns afterwards. The zero value is an empty batch.
+// Profile is what is known of the rows of a batch or a split; a Profiler makes it. It holds the counts that the gate judges and
+// the statistics that people look at. Rows are counted by their combination of defects, so that the gate can excuse columns afterwards.
+// Its size does not grow with the rows. The zero value is an empty batch.
+//
+// As JSON it is kept with its batch and logged to tracking. Profiles that were stored before there were statistics are read, too; they
+// have none.
 type Profile struct {
 	rows    int
 	present uint8 // required columns that some row has
-	seen    map[defects]int
+	defects map[defects]int
+
+	Statistics []ColumnStatistics // in the order of property.Columns; empty for old profiles
+	SeenBefore *SeenBefore        // nil if nobody looked
 }
 
-// Add counts one row. wrongTyped names the columns whose value had the wrong type: it is NULL in the listing, yet counts as out
-// of range, because something inadmissible was there. A column with a value counts as present (see AddColumns for the others).
-func (p *Profile) Add(l property.Listing, wrongTyped ...string) {
-	var d defects
-	for i, c := range checks {
-		bit := uint8(1) << i
-		switch c(&l) {
-		case isNull:
-			d.null |= bit
-		case isBad:
-			d.bad |= bit
-		case isFine:
-		}
-	}
-	for _, name := range wrongTyped {
-		if i := slices.Index(property.Required(), name); i >= 0 {
-			d.null &^= 1 << i
-			d.bad |= 1 << i
-		}
-	}
-	p.present |= ^d.null & (1<<requiredLen - 1)
-	if p.seen == nil {
-		p.seen = make(map[defects]int)
-	}
-	p.seen[d]++
-	p.rows++
+// ColumnStatistics describes one column. A value is null, of the wrong type or there; what is there is out of range if the gate says
+// so. One of Numbers, Categories and Dates is set where the column has values of that kind to describe.
+type ColumnStatistics struct {
+	Column     string            `json:"column"`
+	Nulls      int               `json:"nulls"`
+	WrongType  int               `json:"wrong_type"`
+	OutOfRange int               `json:"out_of_range"`
+	Numbers    *NumberStatistics `json:"numbers,omitempty"`
+	Categories *Categories       `json:"categories,omitempty"`
+	Dates      *DateRange        `json:"dates,omitempty"`
 }
 
-// AddColumns records that the batch has these columns, also if all their values are null. Others than the required ones do not matter.
-func (p *Profile) AddColumns(names ...string) {
-	for i, name := range property.Required() {
-		if slices.Contains(names, name) {
-			p.present |= 1 << i
-		}
-	}
+// DateRange holds the first and the last day of dates that parse, as YYYY-MM-DD (UTC).
+type DateRange struct {
+	First string `json:"first"`
+	Last  string `json:"last"`
 }
 
-// Rows is the number of rows added.
+// SeenBefore says how many rows equal a row that was collected earlier, in all twelve columns. A row that is new counts as seen with
+// the probability FalsePositiveRate, which grows with the rows collected; one that was seen always counts.
+type SeenBefore struct {
+	Rows              int     `json:"rows"`
+	ComparedWith      int     `json:"compared_with"` // rows collected earlier
+	FalsePositiveRate float64 `json:"false_positive_rate"`
+}
+
+// Rows is the number of rows.
 func (p *Profile) Rows() int { return p.rows }
 
-type finding int
-
-const (
-	isFine finding = iota
-	isNull
-	isBad
-)
-
-// checks judges the required columns, in the order of property.Required.
-var checks = [requiredLen]func(l *property.Listing) finding{
-	func(l *property.Listing) finding {
-		return judgeText(l.Status, func(s string) bool { return slices.Contains(Statuses(), s) })
-	},
-	func(l *property.Listing) finding { return judgeNumber(l.Bed, isRoomCount(l.Bed)) },
-	func(l *property.Listing) finding { return judgeNumber(l.Bath, isRoomCount(l.Bath)) },
-	func(l *property.Listing) finding {
-		return judgeNumber(l.AcreLot, l.AcreLot > 0 && l.AcreLot <= maxAcreLot)
-	},
-	func(l *property.Listing) finding { return judgeNumber(l.HouseSize, isPositive(l.HouseSize)) },
-	func(l *property.Listing) finding {
-		return judgeText(l.PrevSoldDate, func(s string) bool { _, ok := features.ParseSoldAt(s); return ok })
-	},
-	func(l *property.Listing) finding { return judgeNumber(l.Price, isPositive(l.Price)) },
-}
-
-func isRoomCount(v float64) bool { return v >= 0 && v <= maxRooms && v == math.Trunc(v) }
-
-func isPositive(v float64) bool { return v > 0 && !math.IsInf(v, 1) }
-
-func judgeNumber(v float64, fine bool) finding {
-	switch {
-	case property.IsNull(v):
-		return isNull
-	case fine:
-		return isFine
+// Of returns the statistics of a column, nil if there are none.
+func (p *Profile) Of(column string) *ColumnStatistics {
+	for i := range p.Statistics {
+		if p.Statistics[i].Column == column {
+			return &p.Statistics[i]
+		}
 	}
-	return isBad
-}
-
-func judgeText(t property.Text, fine func(string) bool) finding {
-	switch {
-	case !t.Valid:
-		return isNull
-	case fine(t.Value):
-		return isFine
-	}
-	return isBad
+	return nil
 }
 
 // profileJSON is the stored form of a Profile: names instead of bits, so that it outlives a change of their order.
 type profileJSON struct {
-	Rows    int           `json:"rows"`
-	Columns []string      `json:"columns"`
-	Defects []defectsJSON `json:"defects"`
+	Rows       int                `json:"rows"`
+	Columns    []string           `json:"columns"`
+	Defects    []defectsJSON      `json:"defects"`
+	Statistics []ColumnStatistics `json:"statistics,omitempty"`
+	SeenBefore *SeenBefore        `json:"seen_before,omitempty"`
 }
 
 type defectsJSON struct {
@@ -133,10 +77,10 @@ type defectsJSON struct {
 	Rows int      `json:"rows"`
 }
 
-// MarshalJSON writes the profile so that it can be kept with its batch; rows without defects are what is left of rows.
+// MarshalJSON writes the profile; rows without defects are what is left of rows.
 func (p *Profile) MarshalJSON() ([]byte, error) {
-	out := profileJSON{Rows: p.rows, Columns: columnNames(p.present), Defects: []defectsJSON{}}
-	for d, n := range p.seen {
+	out := profileJSON{Rows: p.rows, Columns: columnNames(p.present), Defects: []defectsJSON{}, Statistics: p.Statistics, SeenBefore: p.SeenBefore}
+	for d, n := range p.defects {
 		if d != (defects{}) {
 			out.Defects = append(out.Defects, defectsJSON{Null: columnNames(d.null), Bad: columnNames(d.bad), Rows: n})
 		}
@@ -150,35 +94,40 @@ func (p *Profile) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote.
+// UnmarshalJSON reads what MarshalJSON wrote, now or in an earlier version.
 func (p *Profile) UnmarshalJSON(data []byte) error {
 	var in profileJSON
 	if err := json.Unmarshal(data, &in); err != nil {
 		return fmt.Errorf("read the profile of a batch: %w", err)
 	}
-	*p = Profile{rows: in.Rows, present: columnBits(in.Columns), seen: make(map[defects]int)}
+	*p = Profile{
+		rows: in.Rows, present: columnBits(in.Columns), defects: make(map[defects]int), Statistics: in.Statistics, SeenBefore: in.SeenBefore,
+	}
 	for _, d := range in.Defects {
-		p.seen[defects{null: columnBits(d.Null), bad: columnBits(d.Bad)}] += d.Rows
+		p.defects[defects{null: columnBits(d.Null), bad: columnBits(d.Bad)}] += d.Rows
 	}
 	return nil
 }
 
-func columnNames(mask uint8) []string {
-	out := []string{}
-	for i, name := range property.Required() {
-		if mask&(1<<i) != 0 {
-			out = append(out, name)
-		}
+// MissingColumns lists the required columns that no row has.
+func (p *Profile) MissingColumns() []string { return columnNames(allRequired &^ p.present) }
+
+// counts returns how many rows have each required column null, and how many out of range or of the wrong type.
+func (p *Profile) counts(null, bad uint8) (nulls, bads [requiredLen]int) {
+	for d, n := range p.defects {
+		addCounts(&nulls, d.null&null, n)
+		addCounts(&bads, d.bad&bad, n)
 	}
-	return out
+	return nulls, bads
 }
 
-func columnBits(columns []string) uint8 {
-	var mask uint8
-	for i, name := range property.Required() {
-		if slices.Contains(columns, name) {
-			mask |= 1 << i
+func addCounts(counts *[requiredLen]int, mask uint8, n int) {
+	for i := range counts {
+		if mask&(1<<i) != 0 {
+			counts[i] += n
 		}
 	}
-	return mask
 }
+
+// requiredIndex is the place of a column in property.Required, -1 if it is not one.
+func requiredIndex(column string) int { return slices.Index(property.Required(), column) }

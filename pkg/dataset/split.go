@@ -35,3 +35,16 @@ func Range(split SplitName, n int) (from, to int) {
 		return b, n
 	}
 }
+
+// SplitAt returns the split that takes a shuffled position of n rows.
+func SplitAt(position, n int) SplitName {
+	a, b := Cuts(n)
+	switch {
+	case position < a:
+		return Train
+	case position < b:
+		return Validation
+	default:
+		return Test
+	}
+}

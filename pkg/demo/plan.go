@@ -145,12 +145,12 @@ func profile(ctx context.Context, path string, from, to int) (*dataset.Profile, 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	var p dataset.Profile
+	p := dataset.NewProfiler(nil)
 	p.AddColumns(rd.Columns()...)
 	i := 0
 	err = listingcsv.EachListing(ctx, rd, func(l property.Listing) error {
 		if i >= from && (to < 0 || i < to) {
-			p.Add(l)
+			p.Add(&l)
 		}
 		i++
 		return nil
@@ -158,5 +158,5 @@ func profile(ctx context.Context, path string, from, to int) (*dataset.Profile, 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &p, nil
+	return p.Profile(), nil
 }

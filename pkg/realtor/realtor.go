@@ -62,6 +62,21 @@ const (
 	MetricNewRecords = "new_records"
 )
 
+// What a decision run records of the profile of its batch; a prefix is followed by a column.
+const (
+	FileBatchProfile      = "profile/batch.json"
+	MetricRows            = "rows" // also a prefix: rows_train … in a training run
+	MetricInvalidRatio    = "invalid_ratio"
+	MetricSeenBefore      = "rows_seen_before"
+	MetricNullRatio       = "null_ratio_"
+	MetricOutOfRangeRatio = "out_of_range_ratio_"
+	MetricMean            = "mean_"
+	MetricMedian          = "median_"
+)
+
+// FileSplitsProfile is what a training run has of the profiles of its splits.
+const FileSplitsProfile = "profile/splits.json"
+
 // What a training run records beside them. TagBestAlpha repeats ParamBestAlpha, as the original does.
 const (
 	TagPromoted     = "promoted"           // true or false

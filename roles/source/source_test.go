@@ -57,7 +57,7 @@ type fetched struct {
 	batch    listingapi.Batch
 	report   listingapi.Report
 	rows     []property.Listing
-	profile  dataset.Profile
+	profile  *dataset.Profile
 }
 
 func fetch(t *testing.T, base, key string) fetched {
@@ -66,14 +66,16 @@ func fetch(t *testing.T, base, key string) fetched {
 	var kept bytes.Buffer
 	answer, err := listingapi.New(base, listingapi.Options{}).Fetch(t.Context(), listingapi.Request{GroupNumber: 7, Day: "Tuesday", IdempotencyKey: key}, &kept)
 	require.NoError(t, err)
+	profiler := dataset.NewProfiler(nil)
 	f.payload, f.finished = kept.String(), answer.Finished
 	f.batch, f.report, err = listingapi.DecodeRows(t.Context(), &kept, func(r listingapi.Row) error {
 		f.rows = append(f.rows, r.Listing)
-		f.profile.Add(r.Listing, r.WrongTyped...)
+		profiler.Add(&r.Listing, r.WrongTyped...)
 		return nil
 	})
 	require.NoError(t, err)
-	f.profile.AddColumns(f.batch.Columns...)
+	profiler.AddColumns(f.batch.Columns...)
+	f.profile = profiler.Profile()
 	return f
 }
 
@@ -105,7 +107,7 @@ func TestEveryKindOfBatch(t *testing.T) {
 		} else {
 			require.Equal(t, map[string]int{"status": 120, "price": 120}, got.report.Invalid)
 		}
-		require.Contains(t, gate.Decide(&got.profile).Reason, want)
+		require.Contains(t, gate.Decide(got.profile).Reason, want)
 	}
 	require.True(t, fetch(t, base, "run-9").finished)
 	require.True(t, fetch(t, base, "").finished, "it stays exhausted")

@@ -25,6 +25,8 @@ type Batch struct {
 	Invalid       map[string]int // values of the wrong type, by column
 	Profile       *dataset.Profile
 	FetchedAt     time.Time
+	Verdict       *Verdict      // of the gate; nil before
+	Splits        SplitProfiles // of the DAG run; nil before
 }
 
 // batchRow is a row of raw_batches.
@@ -79,11 +81,19 @@ func (s *Store) Batch(ctx context.Context, dagRunID string) (*Batch, error) {
 	if err := s.raw.db.WithContext(ctx).Take(&row, "dag_run_id = ?", dagRunID).Error; err != nil {
 		return nil, sqlstore.Translate(err, "the batch of DAG run "+dagRunID)
 	}
-	return row.batch()
+	b, err := row.batch()
+	if err != nil {
+		return nil, err
+	}
+	batches := []Batch{*b}
+	if err := s.addNotes(ctx, batches); err != nil {
+		return nil, err
+	}
+	return &batches[0], nil
 }
 
-// StoreBatch stores a batch and its rows, all or nothing. read is called once, inside the transaction, and hands every row to
-// insert. If the DAG run has a batch already nothing is stored, and that one is returned.
+// StoreBatch stores a batch and its rows, and remembers them for SeenRows, all or nothing. read is called once, inside the transaction,
+// and hands every row to insert. Of the batch, Verdict and Splits are left out. If the DAG run has a batch already nothing is stored, and that one is returned.
 // Codes: FailedPrecondition (the claim is lost), or those of read.
 func (s *Store) StoreBatch(ctx context.Context, c Claim, b Batch, read func(insert func(property.Listing) error) error) (*Batch, error) {
 	stored := &b
@@ -111,6 +121,11 @@ func (s *Store) StoreBatch(ctx context.Context, c Claim, b Batch, read func(inse
 
 // insertRows loads the rows in the transaction of their batch.
 func (s *Store) insertRows(ctx context.Context, tx sqlstore.Tx, b batchRow, read func(insert func(property.Listing) error) error) error {
+	seen, err := loadSeen(tx.DB)
+	if err != nil {
+		return err
+	}
+	seen.Reserve(b.RowCount)
 	rows := startLoader(func() chunk { return s.raw.engine.newChunk("realtor_raw", rawColumns()) }, func(c chunk) error {
 		err := c.insert(ctx, tx)
 		killpoint.At(killpoint.LoadRaw)
@@ -119,9 +134,10 @@ func (s *Store) insertRows(ctx context.Context, tx sqlstore.Tx, b batchRow, read
 	count := 0
 	var l property.Listing // one for all rows
 	fetchedAt, dagRunID := property.NewText(b.FetchedAt), property.NewText(b.DAGRunID)
-	err := read(func(next property.Listing) error {
+	err = read(func(next property.Listing) error {
 		count++
 		l = next
+		seen.Add(dataset.RowHash(&l))
 		row := rows.row()
 		addListing(row, &l)
 		row.text(fetchedAt)
@@ -139,5 +155,5 @@ func (s *Store) insertRows(ctx context.Context, tx sqlstore.Tx, b batchRow, read
 		return apperror.New(apperror.FailedPrecondition,
 			"the payload of DAG run %s changed while it was stored: it had %d rows and now has %d; run the task again", b.DAGRunID, b.RowCount, count)
 	}
-	return nil
+	return saveSeen(tx.DB, seen)
 }

@@ -132,12 +132,12 @@ func listings(n int) []property.Listing {
 // collect stores a batch of rows for a DAG run.
 func (f *fixture) collect(t testing.TB, run string, rows []property.Listing) {
 	t.Helper()
-	profile := &dataset.Profile{}
+	profiler := dataset.NewProfiler(nil)
 	for _, l := range rows {
-		profile.Add(l)
+		profiler.Add(&l)
 	}
 	_, err := f.StoreBatch(t.Context(), claim(run, "extract_data"), datasetstore.Batch{
-		DAGRunID: run, Number: 4, Rows: len(rows), PayloadSHA256: "abc", Columns: property.Columns(), Profile: profile, FetchedAt: fetchedAt,
+		DAGRunID: run, Number: 4, Rows: len(rows), PayloadSHA256: "abc", Columns: property.Columns(), Profile: profiler.Profile(), FetchedAt: fetchedAt,
 	}, feed(rows))
 	require.NoError(t, err)
 }

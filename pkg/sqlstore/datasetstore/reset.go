@@ -11,7 +11,7 @@ import (
 // Reset empties realtor_raw, the batches, the splits and the clean tables, where they exist. What was collected is gone then; it can
 // be repeated. Codes: FailedPrecondition (the claim is lost).
 func (s *Store) Reset(ctx context.Context, c Claim) error {
-	if err := s.raw.reset(ctx, c, splitSet, "realtor_raw", "raw_batches"); err != nil {
+	if err := s.raw.reset(ctx, c, splitSet, "realtor_raw", "raw_batches", "batch_notes", "seen_rows"); err != nil {
 		return err
 	}
 	killpoint.At(killpoint.BetweenResets)

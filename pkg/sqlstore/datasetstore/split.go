@@ -18,11 +18,15 @@ type Progress func(done, total int)
 // progressRows is how often progress is told.
 const progressRows = 10_000
 
+// Observer is shown every row with the split that it goes into, once each, in the order of realtor_raw. It does not keep the row.
+type Observer func(split dataset.SplitName, row *property.Listing)
+
 // Split replaces train, validation and test by the shuffled rows of realtor_raw and returns how many rows each has.
 //
 // It reads realtor_raw once in insertion order into files of neighbouring shuffled positions, and writes each of them in order: the
-// time is linear in the rows, and memory holds 8 bytes a row besides one file's rows. Codes: FailedPrecondition (the claim is lost).
-func (s *Store) Split(ctx context.Context, c Claim, progress Progress) (map[dataset.SplitName]int, error) {
+// time is linear in the rows, and memory holds 8 bytes a row besides one file's rows. Observers see
+// the rows on the way. Codes: FailedPrecondition (the claim is lost).
+func (s *Store) Split(ctx context.Context, c Claim, progress Progress, observers ...Observer) (map[dataset.SplitName]int, error) {
 	total, last, err := s.rawExtent(ctx)
 	if err != nil {
 		return nil, err
@@ -38,7 +42,7 @@ func (s *Store) Split(ctx context.Context, c Claim, progress Progress) (map[data
 	}
 	defer files.remove()
 	// Reading and writing a row count as half a row each.
-	if err := s.spillRaw(ctx, files, total, last, func(done int) { progress(done/2, total) }); err != nil {
+	if err := s.spillRaw(ctx, files, total, last, func(done int) { progress(done/2, total) }, observers); err != nil {
 		return nil, err
 	}
 	made := madeRow{RowCount: total, Statuses: map[string][]string{}}
@@ -76,12 +80,15 @@ func (s *Store) rawExtent(ctx context.Context) (rows int, last int64, err error)
 }
 
 // spillRaw puts every raw row into the file of its shuffled position.
-func (s *Store) spillRaw(ctx context.Context, files *spill, total int, last int64, progress func(done int)) error {
+func (s *Store) spillRaw(ctx context.Context, files *spill, total int, last int64, progress func(done int), observers []Observer) error {
 	shuffled := inverse(dataset.Positions(total, dataset.Seed))
 	done := 0
 	err := s.eachRaw(ctx, last, func(r *rawRow) error {
 		if done == total {
 			return errRawChanged
+		}
+		for _, observe := range observers {
+			observe(dataset.SplitAt(int(shuffled[done]), total), &r.listing)
 		}
 		if err := files.put(shuffled[done], r); err != nil {
 			return err

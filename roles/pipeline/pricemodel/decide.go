@@ -10,6 +10,7 @@ import (
 	"tasador/pkg/experiment"
 	"tasador/pkg/killpoint"
 	"tasador/pkg/realtor"
+	"tasador/pkg/sqlstore/datasetstore"
 )
 
 // decide asks the gate about this DAG run's rows and records its decision.
@@ -25,9 +26,16 @@ func (d Deps) decide(ctx context.Context, tc *dag.TaskContext) (dag.Result, erro
 	if err != nil {
 		return dag.Result{}, err
 	}
-	decision := conf.gate(d.gate).Decide(batch.Profile)
+	gate := conf.gate(d.gate)
+	decision := gate.Decide(batch.Profile)
 	tc.Log.InfoContext(ctx, "decided", "decision", decision.Decision, "reason", decision.Reason)
-	if err := d.record(ctx, tc, decision, batch.Rows); err != nil {
+	metrics := append([]experiment.Metric{{Key: realtor.MetricNewRecords, Value: float64(batch.Rows)}}, batchMetrics(batch.Profile, gate)...)
+	run, err := d.record(ctx, tc, decision, metrics, batch.Profile)
+	if err != nil {
+		return dag.Result{}, err
+	}
+	verdict := datasetstore.Verdict{Decision: decision.Decision, Reason: decision.Reason, Gate: gate, RunID: run.ID}
+	if err := d.data.SetVerdict(ctx, claimOf(tc), verdict); err != nil {
 		return dag.Result{}, err
 	}
 	return dag.Follow(decision.Decision), recordRows(ctx, tc, map[string]int{tableRaw: batch.Rows}, nil)
@@ -47,22 +55,29 @@ func (d Deps) reset(ctx context.Context, tc *dag.TaskContext) (dag.Result, error
 		return dag.Result{}, err
 	}
 	tc.Log.InfoContext(ctx, "tables of listings emptied")
-	return dag.Done(), d.record(ctx, tc, dataset.Decision{Decision: realtor.DecisionReset, Reason: realtor.ReasonReset}, 0)
+	decision := dataset.Decision{Decision: realtor.DecisionReset, Reason: realtor.ReasonReset}
+	_, err := d.record(ctx, tc, decision, []experiment.Metric{{Key: realtor.MetricNewRecords}}, nil)
+	return dag.Done(), err
 }
 
-// record writes the decision run of the DAG run, the same one however often it is called.
-func (d Deps) record(ctx context.Context, tc *dag.TaskContext, decision dataset.Decision, newRecords int) error {
+// record writes the decision run of the DAG run, the same one however often it is called. profile may be nil.
+func (d Deps) record(ctx context.Context, tc *dag.TaskContext, decision dataset.Decision, metrics []experiment.Metric, profile *dataset.Profile) (*experiment.Run, error) {
 	run, err := d.openRun(ctx, tc, realtor.DecisionRun)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if profile != nil {
+		if err := d.logProfile(ctx, tc, run, realtor.FileBatchProfile, profile); err != nil {
+			return nil, err
+		}
 	}
 	if err := tc.XComs.Push(ctx, realtor.XComRunID, run.ID); err != nil {
 		return err
 	}
 	batch := experiment.Batch{Tags: []experiment.Tag{{Key: realtor.TagDecision, Value: decision.Decision}, {Key: realtor.TagReason, Value: decision.Reason}}}
-	batch.Metrics = missingMetrics(run, []experiment.Metric{{Key: realtor.MetricNewRecords, Value: float64(newRecords)}}, time.Now())
+	batch.Metrics = missingMetrics(run, metrics, time.Now())
 	if err := d.tracking.LogBatch(ctx, run.ID, batch); err != nil {
-		return err
+		return nil, err
 	}
-	return d.finishRun(ctx, run.ID, experiment.Finished)
+	return run, d.finishRun(ctx, run.ID, experiment.Finished)
 }

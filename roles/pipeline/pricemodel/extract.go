@@ -77,11 +77,18 @@ func (d Deps) collect(ctx context.Context, tc *dag.TaskContext) (*datasetstore.B
 	})
 }
 
-// examine reads the kept payload once, so that nothing is stored of one that cannot be read to its end.
+// examine reads the kept payload once, so that nothing is stored of one that cannot be read to its end, and
+// profiles it on the way.
 func (d Deps) examine(ctx context.Context, tc *dag.TaskContext) (*datasetstore.Batch, error) {
-	profile := &dataset.Profile{}
+	earlier, err := d.data.SeenRows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	profiler := dataset.NewProfiler(earlier)
+	rows := profiler.InBackground()
+	defer rows.Wait()
 	p, unreadable, err := d.payloads.read(ctx, tc.Run.ID, func(row listingapi.Row) error {
-		profile.Add(row.Listing, row.WrongTyped...)
+		rows.Add(&row.Listing, row.WrongTyped...)
 		return nil
 	})
 	if unreadable {
@@ -94,11 +101,12 @@ func (d Deps) examine(ctx context.Context, tc *dag.TaskContext) (*datasetstore.B
 	if err != nil {
 		return nil, err
 	}
-	profile.AddColumns(p.Columns...)
+	rows.Wait()
+	profiler.AddColumns(p.Columns...)
 	tc.Log.InfoContext(ctx, "payload read", "rows", p.Rows, "columns", p.Columns, "wrong_type", p.Invalid, "sha256", p.sha256)
 	return &datasetstore.Batch{
 		DAGRunID: tc.Run.ID, Number: p.Number, Finished: p.Finished, Rows: p.Rows, PayloadSHA256: p.sha256,
-		Columns: p.Columns, Invalid: p.Invalid, Profile: profile, FetchedAt: p.fetchedAt,
+		Columns: p.Columns, Invalid: p.Invalid, Profile: profiler.Profile(), FetchedAt: p.fetchedAt,
 	}, nil
 }
 

@@ -57,7 +57,7 @@ func TestEveryPathOfTheDAG(t *testing.T) {
 	for _, alpha := range []string{"0.01", "0.1", "1.0", "10.0", "100.0"} {
 		require.LessOrEqual(t, best, metric(t, trained, "val_rmse_alpha_"+alpha)*(1+1e-12))
 	}
-	require.Len(t, trained.Metrics, 7)
+	require.Len(t, trained.Metrics, 10)
 	require.Len(t, trained.ModelOutputs, 1)
 
 	for _, none := range []struct{ id, reason string }{

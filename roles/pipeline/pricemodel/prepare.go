@@ -7,10 +7,15 @@ import (
 	"tasador/pkg/dataset"
 )
 
-// split shuffles all rows into train, validation and test.
+// split shuffles all rows into train, validation and test, and profiles each.
 func (d Deps) split(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
-	rows, err := d.data.Split(ctx, claimOf(tc), d.progress(ctx, tc, "rows split"))
+	profilers := newSplitProfilers()
+	rows, err := d.data.Split(ctx, claimOf(tc), d.progress(ctx, tc, "rows split"), profilers.add)
+	profiles := profilers.wait()
 	if err != nil {
+		return dag.Result{}, err
+	}
+	if err := d.data.SetSplits(ctx, claimOf(tc), profiles); err != nil {
 		return dag.Result{}, err
 	}
 	logRows(ctx, tc, "splits in place", rows)

@@ -130,7 +130,7 @@ func (w *world) oneOfEach(t *testing.T, id, broke string) {
 	for _, run := range runs {
 		require.Equal(t, experiment.Finished, run.Status, "%s after %s", run.Name, broke)
 	}
-	require.Len(t, trained.Metrics, 7, broke)
+	require.Len(t, trained.Metrics, 10, broke)
 	require.Len(t, trained.Params, 1, broke)
 	require.Len(t, trained.ModelOutputs, 1, broke)
 	require.Contains(t, []string{"true", "false"}, tag(t, trained, "promoted"), broke)

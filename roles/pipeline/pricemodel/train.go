@@ -3,6 +3,7 @@ package pricemodel
 import (
 	"context"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -117,7 +118,11 @@ func (d Deps) fit(ctx context.Context, tc *dag.TaskContext, run *experiment.Run)
 	if err := d.data.Hold(ctx, claimOf(tc)); err != nil {
 		return nil, outcome{}, err
 	}
-	if err := d.tracking.LogBatch(ctx, run.ID, resultBatch(run, result)); err != nil {
+	splits, err := d.logSplits(ctx, tc, run)
+	if err != nil {
+		return nil, outcome{}, err
+	}
+	if err := d.tracking.LogBatch(ctx, run.ID, resultBatch(run, result, splits)); err != nil {
 		return nil, outcome{}, err
 	}
 	version, err := d.register(ctx, tc, run, m)
@@ -138,8 +143,9 @@ func (d Deps) parts(ctx context.Context, dagRunID string) (training.Parts, error
 	return parts, nil
 }
 
-func resultBatch(run *experiment.Run, r training.Result) experiment.Batch {
-	var metrics []experiment.Metric
+// resultBatch is what a training run records; splits are metrics that go with it.
+func resultBatch(run *experiment.Run, r training.Result, splits []experiment.Metric) experiment.Batch {
+	metrics := slices.Clone(splits)
 	for _, v := range r.ValRMSE {
 		metrics = append(metrics, experiment.Metric{Key: realtor.MetricValRMSE + experiment.FormatFloat(v.Alpha), Value: v.RMSE})
 	}

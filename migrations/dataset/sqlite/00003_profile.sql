@@ -1,0 +1,20 @@
+-- +goose Up
+
+-- What is added to a batch later, one row for each DAG run: JSON, NULL until there is one.
+CREATE TABLE batch_notes (
+    dag_run_id TEXT PRIMARY KEY,
+    decision   TEXT, -- what decide_to_train answered and with what limits
+    splits     TEXT  -- the profiles of the splits
+);
+
+-- The Bloom filter that tells which rows were collected before: one row for each layer, oldest first.
+CREATE TABLE seen_rows (
+    layer       INTEGER PRIMARY KEY,
+    row_count   INTEGER NOT NULL, -- rows that were added to the layer
+    entry_count INTEGER NOT NULL, -- those of them that were not there yet
+    bits        BLOB    NOT NULL  -- at most 4 MiB
+);
+
+-- +goose Down
+DROP TABLE seen_rows;
+DROP TABLE batch_notes;
