@@ -9,8 +9,8 @@ import (
 	"golang.org/x/text/number"
 )
 
-// count writes a whole number with the separators of the reader's locale.
-func (v view) count(n int64) string { return v.printer.Sprintf("%d", n) }
+// count writes a whole number, an int or int64, with the separators of the reader's locale.
+func (v view) count(n any) string { return v.printer.Sprintf("%d", n) }
 
 // significant is how many digits of a measured number a page shows at least; the whole one stands in a tooltip.
 const significant = 6
@@ -35,6 +35,15 @@ func (v view) measure(n float64) string {
 		options = append(options, number.MinFractionDigits(digits)) // 512,862.50, so that columns line up
 	}
 	return v.printer.Sprint(number.Decimal(n, options...))
+}
+
+// percent writes a share with about two digits: 8.3%, 0.04%, 100%.
+func (v view) percent(share float64) string {
+	digits := 1
+	if share > 0 && share < 0.01 {
+		digits = min(6, -int(math.Floor(math.Log10(share)))-1)
+	}
+	return v.printer.Sprint(number.Percent(share, number.MaxFractionDigits(digits)))
 }
 
 // size writes a number of bytes in the largest unit that leaves something before the point.

@@ -195,7 +195,7 @@ func (s *Site) funcs(v view) template.FuncMap {
 		"tell":   func(s apperror.Sentence) string { return v.say(s.Format, s.Args) },
 		"money":  v.money,
 		"number": v.number, "measure": v.measure, "count": v.count, "size": v.size, "took": v.took,
-		"utc": v.utc, "machine": machine,
+		"percent": v.percent, "utc": v.utc, "machine": machine,
 		"static": func(name string) string { return "/static/" + name + "?v=" + s.hashes[name] },
 		"here":   v.with,
 	}

@@ -17,6 +17,7 @@ import (
 type runPage struct {
 	Live    live
 	Run     runView
+	Data    string // address of its rows
 	AsOf    string // what its conf names; empty means its start
 	Conf    string
 	Tasks   []taskView
@@ -36,7 +37,7 @@ func (p *pages) runPage(c echo.Context, status int, form clearForm) error {
 	}
 	now := time.Now()
 	body := runPage{
-		Live: p.live(s, url.Values{"run": {s.chosen.ID}}), Run: newRunView(*s.chosen, now), Clear: form, Cleared: c.QueryParam("cleared") == "yes",
+		Live: p.live(s, url.Values{"run": {s.chosen.ID}}), Run: newRunView(*s.chosen, now), Data: dataPath(s.chosen.ID), Clear: form, Cleared: c.QueryParam("cleared") == "yes",
 		AsOf: asOfIn(s.chosen.Conf), Conf: indented(s.chosen.Conf),
 	}
 	for _, i := range s.instances[s.chosen.Key] {

@@ -33,6 +33,7 @@ type job struct {
 	validateConf func(json.RawMessage) error     // of a run; the conf is a JSON object
 	ready        func(ctx context.Context) error // whether what the tasks call answers
 	close        func() error
+	batches      batches // what its runs collected; nil if they collect nothing
 }
 
 // New returns the role with the DAG of the price model. Codes: FailedPrecondition if another process runs the tasks of the same database, Invalid for
@@ -46,7 +47,7 @@ func priceModel(ctx context.Context, cfg *config.Config, log *slog.Logger) (job,
 	if err != nil {
 		return job{}, err
 	}
-	return job{definition: pricemodel.Definition(deps), validateConf: pricemodel.ValidateConf, ready: deps.Ready, close: deps.Close}, nil
+	return job{definition: pricemodel.Definition(deps), validateConf: pricemodel.ValidateConf, ready: deps.Ready, close: deps.Close, batches: deps.Data()}, nil
 }
 
 type role struct {

@@ -66,6 +66,8 @@ func (p *pages) routes() []httpserver.Route {
 		{Method: http.MethodGet, Path: run, Right: httpserver.Read, Handler: httpserver.Page(p.showRun)},
 		{Method: http.MethodPost, Path: run, Right: httpserver.Write, Handler: httpserver.Page(p.clearTasks)},
 		{Method: http.MethodGet, Path: task, Right: httpserver.Read, Handler: httpserver.Page(p.showTask)},
+		{Method: http.MethodGet, Path: "/data", Right: httpserver.Read, Handler: httpserver.Page(p.listData)},
+		{Method: http.MethodGet, Path: "/data/:dag_run_id", Right: httpserver.Read, Handler: httpserver.Page(p.showBatch)},
 		{Method: http.MethodGet, Path: "/static/*", Right: httpserver.Public, Handler: echo.WrapHandler(p.site.Static())},
 	}
 }

@@ -61,6 +61,9 @@ func NewDeps(ctx context.Context, cfg *config.Config, log *slog.Logger) (Deps, e
 // Close closes the databases.
 func (d Deps) Close() error { return d.data.Close() }
 
+// Data is where the rows are that the tasks collect.
+func (d Deps) Data() *datasetstore.Store { return d.data }
+
 // Ready reports whether the databases of listings answer and can be written, and whether there is room for a payload. Tracking and the data API may be away
 // for a while: tasks are tried again.
 func (d Deps) Ready(ctx context.Context) error {
