@@ -29,12 +29,21 @@ func (s *stack) raw(t *testing.T, query string, args ...any) (n int) {
 }
 
 // grouped writes a count as an English page does, in a way of its own.
-func grouped(n int) string { return strings.TrimSuffix(strings.TrimPrefix(money(float64(n)), "$"), ".00") }
+func grouped(n int) string {
+	return strings.TrimSuffix(strings.TrimPrefix(money(float64(n)), "$"), ".00")
+}
 
 // cell is the text of a cell of a table, its column counted from 1.
 func (b tab) cell(row string, column int) string {
 	b.t.Helper()
 	return strings.TrimSpace(b.text(fmt.Sprintf("%s > :nth-child(%d)", row, column)))
+}
+
+// arrive clicks a link and waits until the page that it leads to shows something; while one page gives way to the other, looking fails.
+func (b tab) arrive(link, arrived string) {
+	b.t.Helper()
+	b.click(link)
+	require.Eventually(b.t, func() bool { return chromedp.Do(b.ctx, chromedp.WaitVisible(chromedp.CSS(arrived))) == nil }, 30*time.Second, 20*time.Millisecond)
 }
 
 func TestAPersonLooksAtTheRows(t *testing.T) {
@@ -46,19 +55,18 @@ func TestAPersonLooksAtTheRows(t *testing.T) {
 
 	// There are no rows yet; the page says how to get some.
 	b.open(s.pipeline("/"))
-	b.click("#data")
+	b.arrive("#data", "#no-batches")
 	require.Contains(t, b.text("#no-batches"), "There are no rows")
 	b.requireAccessible(source, "no batches")
 	b.picture("data-empty")
-	b.click("main p a[href='/']")
-	b.click("#trigger")
-	b.do(chromedp.WaitVisible(chromedp.CSS("#triggered")))
+	b.arrive("main p a[href='/']", "#trigger")
+	b.arrive("#trigger", "#triggered")
 	id := s.rest(t, "/dagRuns")["dag_runs"].([]any)[0].(map[string]any)["dag_run_id"].(string)
 	require.Eventually(t, func() bool { return s.rest(t, "/dagRuns/"+id)["state"] == "success" }, time.Minute, 20*time.Millisecond)
 
 	// From the run to its rows: what the page says is what the tables hold.
 	b.open(s.pipeline("/dags/realtor_price_model/runs/" + id))
-	b.click("#rows")
+	b.arrive("#rows", "#row-count")
 	require.Equal(t, "1,500", b.text("#row-count"))
 	require.Equal(t, 1500, s.raw(t, "SELECT count(*) FROM realtor_raw"))
 	require.Contains(t, b.text("#verdict"), "split_data")
@@ -81,7 +89,7 @@ func TestAPersonLooksAtTheRows(t *testing.T) {
 	b.open(s.pipeline("/data"))
 	require.Equal(t, "second", b.cell("#batches tbody tr:first-child", 2), "the last collected first")
 	require.Contains(t, b.cell("#batches tbody tr:last-child", 2), id)
-	b.click("#batches tbody tr:first-child .id")
+	b.arrive("#batches tbody tr:first-child .id", "#row-count")
 	nulls, wrong := s.raw(t, "SELECT count(*) FROM realtor_raw WHERE dag_run_id = 'second' AND bath IS NULL"), s.raw(t, "SELECT count(*) FROM realtor_raw WHERE dag_run_id = 'second' AND price IS NULL")
 	require.Positive(t, nulls)
 	require.Positive(t, wrong)
@@ -96,8 +104,7 @@ func TestAPersonLooksAtTheRows(t *testing.T) {
 
 	// The decision run in tracking has the same profile.
 	href := evaluate[string](b, `document.querySelector("#decision-run").href`)
-	b.click("#decision-run")
-	b.do(chromedp.WaitVisible(chromedp.CSS("h1")))
+	b.arrive("#decision-run", "#artifacts")
 	b.picture("decision-run")
 	s.requireProfile(t, href[strings.LastIndex(href, "/")+1:], "second")
 	s.requireGoodDataPages(t, b, id)

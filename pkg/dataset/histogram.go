@@ -2,8 +2,8 @@ package dataset
 
 import "math"
 
-// Histogram counts values in bins of equal width from Start on. It spans the values from the 1 % to the 99 % quantile; those outside
-// are counted in Below and Above, so that one wild value does not press all others into one bin.
+// Histogram counts values in bins of equal width from Start on. It spans the values from the 1 % to the 99 % quantile, of whole numbers all if
+// they are near to each other; those outside are counted in Below and Above, so that one wild value does not press all others into one bin.
 type Histogram struct {
 	Start  float64 `json:"start"`
 	Width  float64 `json:"width"`
@@ -12,8 +12,11 @@ type Histogram struct {
 	Above  int     `json:"above"`
 }
 
-// aboutBins is how many bins a histogram has at least, unless its numbers are whole and few; it has at most three times as many.
-const aboutBins = 16
+// A histogram has at least so many bins, unless its numbers are whole and few, and at most so many.
+const (
+	aboutBins = 16
+	maxBins   = 48
+)
 
 // newHistogram returns an empty histogram of the values low to high, both finite, whose edges are round numbers. Whole numbers stand
 // in the middle of their bins.
@@ -30,7 +33,7 @@ func newHistogram(low, high float64, whole bool) Histogram {
 		h.Start -= width / 2
 	}
 	bins := math.Floor(high/width-h.Start/width) + 1
-	h.Counts = make([]int, int(max(1, min(bins, 3*aboutBins))))
+	h.Counts = make([]int, int(max(1, min(bins, maxBins))))
 	return h
 }
 

@@ -99,6 +99,9 @@ func (n *numbers) statistics(whole bool) *NumberStatistics {
 		out.Quantiles = append(out.Quantiles, Quantile{Q: q, Value: n.within(v)})
 	}
 	low, high := out.Quantiles[0].Value, out.Quantiles[len(quantiles)-1].Value
+	if whole && n.max/2-n.min/2 < maxBins/2 {
+		low, high = n.min, n.max // each number has a bin of its own
+	}
 	out.Histogram = newHistogram(low, high, whole)
 	n.sketch.ForEach(func(v, count float64) bool {
 		out.Histogram.add(n.within(v), int(count))

@@ -45,7 +45,7 @@ type columnView struct {
 	dataset.ColumnStatistics
 	Nulls     nullBar
 	Rule      *sentence // of the gate; nil if it does not look at the column
-	Quantiles []float64
+	Quantiles []float64 // those of shownQuantiles
 }
 
 // categoriesView is the values of a column with a bar each.
@@ -71,6 +71,9 @@ type splitView struct {
 
 // numberCell is a median, or nothing.
 type numberCell struct{ Median *float64 }
+
+// shownQuantiles are the quantiles in the table of columns.
+var shownQuantiles = []float64{0.01, 0.25, 0.5, 0.75, 0.99}
 
 // describedColumns are the columns of numbers that have statistics, in the order of the page.
 var describedColumns = []string{property.Price, property.Bed, property.Bath, property.AcreLot, property.HouseSize}
@@ -169,8 +172,10 @@ func ruleOf(column string) *sentence {
 func newColumnView(s dataset.ColumnStatistics, rows int) columnView {
 	v := columnView{ColumnStatistics: s, Nulls: newNullBar(s.Column, s.Nulls, rows), Rule: ruleOf(s.Column)}
 	if s.Numbers != nil {
-		for _, q := range s.Numbers.Quantiles {
-			v.Quantiles = append(v.Quantiles, q.Value)
+		for _, q := range shownQuantiles {
+			if value, kept := s.Numbers.Quantile(q); kept {
+				v.Quantiles = append(v.Quantiles, rounded(value))
+			}
 		}
 	}
 	return v
@@ -191,6 +196,7 @@ func newSplitView(name dataset.SplitName, p *dataset.Profile) splitView {
 		var cell numberCell
 		if s := p.Of(column); s != nil && s.Numbers != nil {
 			if median, kept := s.Numbers.Quantile(0.5); kept {
+				median = rounded(median)
 				cell.Median = &median
 			}
 		}

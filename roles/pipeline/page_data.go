@@ -108,7 +108,8 @@ func (p *pages) batchLine(c echo.Context, b *datasetstore.Batch) batchLine {
 	if s := b.Profile.Of(property.Price); s != nil && s.Numbers != nil && s.Numbers.Values > 0 {
 		small := drawHistogram(property.Price, s.Numbers, smallChart)
 		line.Price = &small
-		line.Median, _ = s.Numbers.Quantile(0.5) // every profile has it
+		median, _ := s.Numbers.Quantile(0.5) // every profile has it
+		line.Median = rounded(median)
 	}
 	return line
 }

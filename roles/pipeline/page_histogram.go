@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"math"
+	"slices"
 	"strconv"
 
 	"tasador/pkg/dataset"
@@ -19,6 +20,7 @@ type histogramView struct {
 	Tallest       int // rows
 	Below, Above  int // rows that are not drawn
 	From, To      float64
+	Whole         bool // each bar is one whole number
 }
 
 // histogramBar is one bin.
@@ -40,7 +42,7 @@ type frame struct{ width, height, above, below int }
 
 var (
 	largeChart = frame{width: 340, height: 140, above: 20, below: 24}
-	smallChart = frame{width: 120, height: 28, above: 0, below: 1}
+	smallChart = frame{width: 96, height: 28, above: 0, below: 1}
 )
 
 // units names what the numbers of a column count.
@@ -68,6 +70,18 @@ func drawHistogram(column string, n *dataset.NumberStatistics, f frame) histogra
 			From: h.Start + float64(i)*h.Width, To: h.Start + float64(i+1)*h.Width, Rows: rows,
 		})
 	}
+	if half := h.Width / 2; h.Width == 1 && h.Start != math.Trunc(h.Start) {
+		v.Whole = true
+		for i := range v.Bars {
+			v.Bars[i].From, v.Bars[i].To = v.Bars[i].From+half, v.Bars[i].To+half
+		}
+		v.From, v.To = v.From+half, v.To+half
+		for _, i := range []int{0, len(v.Bars) / 2, len(v.Bars) - 1} {
+			v.Ticks = append(v.Ticks, tick{X: coordinate((float64(i) + 0.5) * each), Anchor: "middle", Value: v.Bars[i].From})
+		}
+		v.Ticks = slices.Compact(v.Ticks)
+		return v
+	}
 	if h.Width == 0 {
 		v.Ticks = []tick{{X: coordinate(float64(f.width) / 2), Anchor: "middle", Value: h.Start}}
 		return v
@@ -79,6 +93,15 @@ func drawHistogram(column string, n *dataset.NumberStatistics, f frame) histogra
 		{X: strconv.Itoa(f.width), Anchor: "end", Value: v.To},
 	}
 	return v
+}
+
+// rounded is a value to three digits, which is what a quantile is good for.
+func rounded(v float64) float64 {
+	short, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 3, 64), 64)
+	if err != nil {
+		return v // it would be too large
+	}
+	return short
 }
 
 func coordinate(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
