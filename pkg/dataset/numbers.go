@@ -30,7 +30,8 @@ type NumberStatistics struct {
 	Histogram Histogram  `json:"histogram"`
 }
 
-// Quantile is the value below which a share Q of the values lies: that of rank floor(Q (n − 1)), counted from 0.
+// Quantile is the value below which a share Q of the n values lies: that of rank Q (n − 1), counted from 0, or between two ranks the value
+// of one of them.
 type Quantile struct {
 	Q     float64 `json:"q"`
 	Value float64 `json:"value"`

@@ -29,6 +29,7 @@ func TestAStockMLflowServerStandsInForTracking(t *testing.T) {
 	w.succeeds(t, "manual__3", conf, resetPath)
 	w.succeeds(t, "manual__4", conf, trainPath)
 	first, second := w.runs(t, "manual__1")["train__manual__1"], w.runs(t, "manual__4")["train__manual__4"]
+	w.requireProfiles(t, "manual__1", 400)
 	require.Equal(t, "true", tag(t, first, "promoted"))
 	require.Equal(t, "false", tag(t, second, "promoted"))
 	require.Equal(t, tag(t, first, "current_rmse"), tag(t, second, "previous_best_rmse"))
