@@ -51,6 +51,11 @@ var doors = map[string][]string{
 	"flag":                             {"pkg/config", "pkg/cli"},
 	"testing":                          {"pkg/testkit", "pkg/experiment/experimenttest"},
 	"github.com/stretchr/testify/":     {"pkg/testkit", "pkg/experiment/experimenttest"},
+
+	// Sketches.
+	"github.com/DataDog/sketches-go":         {"pkg/dataset"},
+	"github.com/parquet-go/parquet-go/bloom": {"pkg/dataset"},
+	"github.com/cespare/xxhash":              {"pkg/dataset"},
 }
 
 func listPackages(t *testing.T) []goPackage {

@@ -21,9 +21,13 @@ func TestAProfileOfFiveRows(t *testing.T) {
 	p := dataset.NewProfiler(nil)
 	rows := []func(l *property.Listing){
 		func(l *property.Listing) { l.Bed, l.Price, l.PrevSoldDate = 1, 100, property.NewText("2019-05-01") },
-		func(l *property.Listing) { l.Bed, l.Price, l.PrevSoldDate = 2, 300, property.NewText("2021-12-31T23:00:00+00:00") },
+		func(l *property.Listing) {
+			l.Bed, l.Price, l.PrevSoldDate = 2, 300, property.NewText("2021-12-31T23:00:00+00:00")
+		},
 		func(l *property.Listing) { l.Bed, l.Price, l.City = 2, 200, property.Text{} },
-		func(l *property.Listing) { l.Bed, l.Price, l.PrevSoldDate = 11, property.Null(), property.NewText("1990-01-01") },
+		func(l *property.Listing) {
+			l.Bed, l.Price, l.PrevSoldDate = 11, property.Null(), property.NewText("1990-01-01")
+		},
 	}
 	for _, change := range rows {
 		l := good()

@@ -13,8 +13,8 @@ import (
 
 // SeenFilter remembers rows by their hashes, in split-block Bloom filters (Putze, Sanders, Singler 2007, as Parquet has them): a row that
 // was added is always found, one that was not is found by mistake with the probability FalsePositiveRate. It grows by further layers,
-// each larger than the one before, up to 21 MiB: with 16 bits a row that is enough for 11 million rows at under 1 %; more are taken in, but the
-// rate grows. It is for one goroutine.
+// larger ones first, up to 41 MiB: with 16 bits a row that is enough for 11 million rows at 1 % and for 21 million at 2 %; more are taken in,
+// but the rate grows fast then. It is for one goroutine.
 type SeenFilter struct{ layers []SeenLayer }
 
 // SeenLayer is one layer of a SeenFilter as it is kept. Layers are filled one after the other.
@@ -30,7 +30,7 @@ const (
 	bitsPerRow   = 16
 	smallLayer   = 64 << 10 // bytes
 	largeLayer   = 4 << 20
-	largeLayers  = 5
+	largeLayers  = 10
 	layerGrowth  = 4
 	rowsPerBytes = 8 / float64(bitsPerRow)
 )

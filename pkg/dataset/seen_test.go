@@ -61,7 +61,7 @@ func TestASeenFilterIsBounded(t *testing.T) {
 	for _, l := range f.Layers() {
 		size += len(l.Bits)
 	}
-	require.LessOrEqual(t, size, 22<<20)
+	require.LessOrEqual(t, size, 42<<20)
 	require.Zero(t, dataset.NewSeenFilter(nil).FalsePositiveRate())
 	require.False(t, dataset.NewSeenFilter(nil).Contains(1))
 }
