@@ -60,7 +60,7 @@ func TestNoPageKeepsPeopleOut(t *testing.T) {
 	s.waitForVersion(t, "1")
 	b, source := tab{t: t, ctx: browser(t)}, axe(t)
 	for _, theme := range []string{"light", "dark"} {
-		for _, page := range []string{s.serving("/"), s.serving("/docs"), s.cfg.Tracking.URI + "/", s.cfg.Tracking.URI + "/experiments/1", s.cfg.Tracking.URI + "/models", s.cfg.Source.URI + "/", s.pipeline("/"), s.pipeline("/data"), s.pipeline("/data/first")} {
+		for _, page := range []string{s.serving("/"), s.serving("/docs"), s.cfg.Tracking.URI + "/", s.cfg.Tracking.URI + "/experiments/1", s.cfg.Tracking.URI + "/models", s.cfg.Source.URI + "/", s.pipeline("/"), s.pipeline("/data")} {
 			b.open(page + "?theme=" + theme)
 			b.requireAccessible(source, page+" "+theme)
 		}

@@ -129,7 +129,8 @@ func (s *stack) requireProfile(t *testing.T, runID, dagRunID string) {
 	require.EqualValues(t, s.raw(t, "SELECT count(*) FROM realtor_raw WHERE dag_run_id = ?", dagRunID), tree["rows"])
 }
 
-// requireGoodDataPages looks at the pages in several widths, both languages and both themes.
+// requireGoodDataPages looks at the pages in two widths, both languages and both themes: none scrolls sideways, and axe-core, which takes
+// long, finds nothing in two of the four.
 func (s *stack) requireGoodDataPages(t *testing.T, b tab, trained string) {
 	t.Helper()
 	source := axe(t)
@@ -137,14 +138,20 @@ func (s *stack) requireGoodDataPages(t *testing.T, b tab, trained string) {
 	for _, view := range []struct {
 		name, query string
 		width       int64
-	}{{"en-light-1440", "?lang=en&theme=light", 1440}, {"es-dark-360", "?lang=es&theme=dark", 360}, {"en-light-360", "?lang=en&theme=light", 360}, {"es-dark-1440", "?lang=es&theme=dark", 1440}} {
+		axe         bool
+	}{
+		{"en-light-1440", "?lang=en&theme=light", 1440, true}, {"es-dark-360", "?lang=es&theme=dark", 360, true},
+		{"en-light-360", "?lang=en&theme=light", 360, false}, {"es-dark-1440", "?lang=es&theme=dark", 1440, false},
+	} {
 		b.do(chromedp.EmulateViewport(view.width, 900))
 		for name, path := range pages {
 			b.open(s.pipeline(path + view.query))
 			over := evaluate[int](b, `document.documentElement.scrollWidth - document.documentElement.clientWidth`)
 			b.picture("data-" + name + "-" + view.name)
 			require.Zero(t, over, "%s is wider than %d pixels", path, view.width)
-			b.requireAccessible(source, path+view.query)
+			if view.axe {
+				b.requireAccessible(source, path+view.query)
+			}
 		}
 	}
 }
