@@ -20,7 +20,7 @@ import (
 )
 
 // volatile are the columns that differ between two runs of the same rows: when, and by which process.
-var volatile = []string{"fetched_at", "loader"}
+var volatile = []string{"fetched_at", "loader", "run_id"}
 
 // outcome is all that DAG runs leave, as lines that say the same for the same outcome. Retries are told apart only if asked for: a
 // server that was away costs some.

@@ -1,9 +1,10 @@
 -- +goose Up
 
--- What is added to a batch later, one row for each DAG run: JSON, NULL until there is one.
+-- What is added to a batch later, one row for each DAG run: JSON but for run_id, NULL until there is one.
 CREATE TABLE batch_notes (
     dag_run_id TEXT PRIMARY KEY,
     decision   TEXT, -- what decide_to_train answered and with what limits
+    run_id     TEXT, -- of the decision run in tracking
     splits     TEXT  -- the profiles of the splits
 );
 

@@ -16,7 +16,7 @@ type Verdict struct {
 	Decision string       `json:"decision"` // the task that the DAG run went on with
 	Reason   string       `json:"reason"`
 	Gate     dataset.Gate `json:"gate"`
-	RunID    string       `json:"run_id"` // of the decision run in tracking
+	RunID    string       `json:"-"` // of the decision run in tracking; has a column of its own
 }
 
 // SplitProfiles holds the profile of each split.
@@ -48,6 +48,7 @@ func (s *Store) Batches(ctx context.Context, limit, offset int) ([]Batch, int, e
 type noteRow struct {
 	DAGRunID string        `gorm:"column:dag_run_id;primaryKey"`
 	Verdict  *Verdict      `gorm:"column:decision;serializer:json"`
+	RunID    *string       `gorm:"column:run_id"`
 	Splits   SplitProfiles `gorm:"column:splits;serializer:json"`
 }
 
@@ -67,13 +68,16 @@ func (s *Store) addNotes(ctx context.Context, list []Batch, omit ...string) erro
 	for _, note := range notes {
 		at := slices.Index(ids, note.DAGRunID)
 		list[at].Verdict, list[at].Splits = note.Verdict, note.Splits
+		if note.Verdict != nil && note.RunID != nil {
+			note.Verdict.RunID = *note.RunID
+		}
 	}
 	return nil
 }
 
 // SetVerdict keeps with the batch of the DAG run what the gate said. Codes: FailedPrecondition (the claim is lost).
 func (s *Store) SetVerdict(ctx context.Context, c Claim, v Verdict) error {
-	return s.note(ctx, c, noteRow{DAGRunID: c.DAGRunID, Verdict: &v}, "decision")
+	return s.note(ctx, c, noteRow{DAGRunID: c.DAGRunID, Verdict: &v, RunID: &v.RunID}, "decision", "run_id")
 }
 
 // SetSplits keeps the profiles of its splits with the batch of the DAG run. Codes: FailedPrecondition (the claim is lost).
@@ -81,16 +85,16 @@ func (s *Store) SetSplits(ctx context.Context, c Claim, splits SplitProfiles) er
 	return s.note(ctx, c, noteRow{DAGRunID: c.DAGRunID, Splits: splits}, "splits")
 }
 
-// note sets a column of the note on the batch of the DAG run, if it has one still.
-func (s *Store) note(ctx context.Context, c Claim, row noteRow, column string) error {
+// note sets columns of the note on the batch of the DAG run, if it has one still.
+func (s *Store) note(ctx context.Context, c Claim, row noteRow, columns ...string) error {
 	return s.raw.write(ctx, c, func(tx sqlstore.Tx) error {
 		var batches int64
 		err := tx.Model(&batchRow{}).Where("dag_run_id = ?", c.DAGRunID).Count(&batches).Error
 		if err == nil && batches > 0 {
-			err = tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "dag_run_id"}}, DoUpdates: clause.AssignmentColumns([]string{column})}).Create(&row).Error
+			err = tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "dag_run_id"}}, DoUpdates: clause.AssignmentColumns(columns)}).Create(&row).Error
 		}
 		if err != nil {
-			return fmt.Errorf("keep the %s of DAG run %s: %w", column, c.DAGRunID, err)
+			return fmt.Errorf("keep the %s of DAG run %s: %w", columns[0], c.DAGRunID, err)
 		}
 		return nil
 	})
