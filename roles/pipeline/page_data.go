@@ -57,7 +57,6 @@ type batchView struct {
 	At       when
 	SHA256   string
 	Seen     *dataset.SeenBefore
-	Finished bool
 }
 
 // verdictView is what the gate said.
@@ -117,7 +116,7 @@ func (p *pages) batchLine(c echo.Context, b *datasetstore.Batch) batchLine {
 func (p *pages) batchView(b *datasetstore.Batch) batchView {
 	return batchView{
 		DAGRunID: b.DAGRunID, Href: dataPath(b.DAGRunID), Run: runPath(p.plan.Definition().ID, b.DAGRunID), Number: b.Number, Rows: b.Rows,
-		At: when{b.FetchedAt}, SHA256: b.PayloadSHA256, Seen: b.Profile.SeenBefore, Finished: b.Finished,
+		At: when{b.FetchedAt}, SHA256: b.PayloadSHA256, Seen: b.Profile.SeenBefore,
 	}
 }
 

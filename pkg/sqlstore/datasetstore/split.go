@@ -24,8 +24,8 @@ type Observer func(split dataset.SplitName, row *property.Listing)
 // Split replaces train, validation and test by the shuffled rows of realtor_raw and returns how many rows each has.
 //
 // It reads realtor_raw once in insertion order into files of neighbouring shuffled positions, and writes each of them in order: the
-// time is linear in the rows, and memory holds 8 bytes a row besides one file's rows. Observers see
-// the rows on the way. Codes: FailedPrecondition (the claim is lost).
+// time is linear in the rows, and memory holds 8 bytes a row besides one file's rows. Observers see the rows on
+// the way. Codes: FailedPrecondition (the claim is lost).
 func (s *Store) Split(ctx context.Context, c Claim, progress Progress, observers ...Observer) (map[dataset.SplitName]int, error) {
 	total, last, err := s.rawExtent(ctx)
 	if err != nil {
