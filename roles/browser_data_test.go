@@ -15,6 +15,9 @@ import (
 	_ "modernc.org/sqlite"
 
 	"tasador/pkg/config"
+	"tasador/pkg/dag"
+	"tasador/pkg/realtor"
+	"tasador/pkg/sqlstore/dagrunstore"
 	"tasador/pkg/trackingclient"
 )
 
@@ -61,8 +64,12 @@ func TestAPersonLooksAtTheRows(t *testing.T) {
 	b.picture("data-empty")
 	b.arrive("main p a[href='/']", "#trigger")
 	b.arrive("#trigger", "#triggered")
-	id := s.rest(t, "/dagRuns")["dag_runs"].([]any)[0].(map[string]any)["dag_run_id"].(string)
-	require.Eventually(t, func() bool { return s.rest(t, "/dagRuns/"+id)["state"] == "success" }, time.Minute, 20*time.Millisecond)
+	store := s.runs(t)
+	newest, _, err := store.Runs(t.Context(), dagrunstore.RunQuery{DAGID: realtor.DAG, Limit: 1})
+	require.NoError(t, err)
+	id := newest[0].ID
+	run, _ := ended(t, store, id)
+	require.Equal(t, dag.RunSuccess, run.State)
 
 	// From the run to its rows: what the page says is what the tables hold.
 	b.open(s.pipeline("/dags/realtor_price_model/runs/" + id))
