@@ -4,15 +4,12 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
 
 	"tasador/pkg/apperror"
-	"tasador/pkg/config"
 	"tasador/pkg/dataset"
-	"tasador/pkg/httpserver"
 	"tasador/pkg/property"
 	"tasador/pkg/realtor"
 	"tasador/pkg/sqlstore/datasetstore"
@@ -124,10 +121,7 @@ func (p *pages) verdictView(c echo.Context, b *datasetstore.Batch) *verdictView 
 	if b.Verdict == nil {
 		return nil
 	}
-	links := httpserver.ServerLinks(c.Request(), p.cfg, config.RolePipeline)
-	v := &verdictView{Verdict: *b.Verdict, Train: b.Verdict.Decision == realtor.DecisionTrain, Href: links[slices.IndexFunc(links, isTracking)].Href}
-	v.Href += "/runs/" + url.PathEscape(v.RunID)
-	return v
+	return &verdictView{
+		Verdict: *b.Verdict, Train: b.Verdict.Decision == realtor.DecisionTrain, Href: p.header.Places(c.Request()).Run(b.Verdict.RunID),
+	}
 }
-
-func isTracking(l web.Link) bool { return l.Label == "Experiments" }

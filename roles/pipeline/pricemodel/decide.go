@@ -72,7 +72,7 @@ func (d Deps) record(ctx context.Context, tc *dag.TaskContext, decision dataset.
 		}
 	}
 	if err := tc.XComs.Push(ctx, realtor.XComRunID, run.ID); err != nil {
-		return err
+		return nil, err
 	}
 	batch := experiment.Batch{Tags: []experiment.Tag{{Key: realtor.TagDecision, Value: decision.Decision}, {Key: realtor.TagReason, Value: decision.Reason}}}
 	batch.Metrics = missingMetrics(run, metrics, time.Now())
