@@ -1,8 +1,6 @@
 package listingapi
 
 import (
-	"fmt"
-	"math"
 	"strconv"
 
 	"tasador/pkg/property"
@@ -54,13 +52,13 @@ func (d *decoder) assign(i int, k kind, raw []byte) bool {
 	return k == kindNull
 }
 
-// zipCode turns the number 601.0 into the text 00601; a fraction, a negative or more than five digits is no zip code.
+// zipCode reads a zip code that came as a number.
 func zipCode(raw []byte) (string, bool) {
 	v, err := strconv.ParseFloat(string(raw), 64)
-	if err != nil || v != math.Trunc(v) || v < 0 || v > 99999 {
+	if err != nil {
 		return "", false
 	}
-	return fmt.Sprintf("%05d", int(v)), true
+	return property.ZipCodeOf(v)
 }
 
 const (

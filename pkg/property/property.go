@@ -1,7 +1,10 @@
 // Package property holds one real-estate listing as the source hands it out, and the names and rules of its columns.
 package property
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // Column names of a raw listing.
 const (
@@ -43,6 +46,14 @@ type Text struct {
 
 // NewText returns a text that is there, also if it is empty.
 func NewText(s string) Text { return Text{Value: s, Valid: true} }
+
+// ZipCodeOf turns the number 601.0 into the zip code 00601; a fraction, a negative or more than five digits is none.
+func ZipCodeOf(v float64) (string, bool) {
+	if v != math.Trunc(v) || v < 0 || v > 99999 {
+		return "", false
+	}
+	return fmt.Sprintf("%05d", int(v)), true
+}
 
 // Listing is one property as the source hands it out. Numbers are NaN where missing (see Null): prices in dollars, acre_lot in
 // acres, house_size in square feet.
