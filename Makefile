@@ -10,6 +10,7 @@ LDFLAGS := -s -w -X tasador/pkg/observability.version=$(VERSION)
 
 GOTESTSUM     := $(TOOLS)/gotestsum-v1.13.0
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
+VERSITYGW     := $(TOOLS)/versitygw-v1.8.0
 
 ##@ Use
 
@@ -28,7 +29,7 @@ run: build ## start all roles and the data source on ./data and stay up
 ##@ Test
 
 .PHONY: test
-test: prepare $(GOTESTSUM) ## install what the tests need, run all of them; a skipped test fails
+test: prepare $(GOTESTSUM) $(VERSITYGW) ## install what the tests need, run all of them; a skipped test fails
 	scripts/test.sh
 
 .PHONY: test-short
@@ -79,6 +80,10 @@ $(GOTESTSUM):
 $(GOLANGCI_LINT):
 	GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv $(TOOLS)/golangci-lint $@
+
+$(VERSITYGW): # the S3 server of the tests
+	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+	mv $(TOOLS)/versitygw $@
 
 .PHONY: docs
 docs: build ## write docs/settings.md from the settings
