@@ -14,6 +14,7 @@ const (
 	AfterPayload      Point = "after-payload"       // the payload is on disk
 	LoadRaw           Point = "load-raw"            // a chunk of raw rows is with the database, in the transaction of their batch
 	AfterBatch        Point = "after-batch"         // the batch is stored, and nobody was told
+	AfterImportChunk  Point = "after-import-chunk"  // rows of a file are stored, and nobody was told
 	AfterRunOpened    Point = "after-run-opened"    // tracking has made the run of a decision or of a training
 	LoadSplits        Point = "load-splits"         // a chunk of a split is with the database, not committed
 	BeforeSplitsSwap  Point = "before-splits-swap"  // all splits are loaded aside

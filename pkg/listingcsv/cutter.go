@@ -61,6 +61,9 @@ func (c *cutter) fill(buffer []byte) ([]byte, error) {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		c.ended, err = true, nil
 	}
+	if err != nil && apperror.CodeOf(err) != apperror.Internal {
+		return nil, err // whoever reads the file knows better
+	}
 	if err != nil {
 		return nil, apperror.Wrap(apperror.Unavailable, err, "the file cannot be read to its end")
 	}

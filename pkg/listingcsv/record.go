@@ -58,3 +58,24 @@ func (r *Record) Listing() property.Listing {
 		PrevSoldDate: r.Text(PrevSoldDate),
 	}
 }
+
+// WrongTyped returns the number columns whose field holds something that is not a number, nil if there are none.
+func (r *Record) WrongTyped() []string {
+	var wrong []string
+	for c, field := range numberColumns {
+		if field != "" && r.fields[c] != nil && property.IsNull(r.Number(Column(c))) {
+			wrong = append(wrong, field)
+		}
+	}
+	return wrong
+}
+
+// numberColumns names the columns that hold numbers.
+var numberColumns = func() (names [columns]string) {
+	for i, f := range property.Fields() {
+		if f.Number != nil {
+			names[i] = f.Name
+		}
+	}
+	return names
+}()

@@ -8,10 +8,11 @@ import (
 	"tasador/pkg/sqlstore"
 )
 
-// Reset empties realtor_raw, the batches, the splits and the clean tables, where they exist. What was collected is gone then; it can
-// be repeated. Codes: FailedPrecondition (the claim is lost).
+// Reset empties realtor_raw, the batches, the imports, the splits and the clean tables, where they exist. What was collected is gone
+// then; it can be repeated. Codes: FailedPrecondition (the claim is lost).
 func (s *Store) Reset(ctx context.Context, c Claim) error {
-	if err := s.raw.reset(ctx, c, splitSet, "realtor_raw", "raw_batches", "batch_notes", "seen_rows"); err != nil {
+	// The imports first: where each table is emptied for itself, one that is under way then stores nothing more.
+	if err := s.raw.reset(ctx, c, splitSet, "raw_imports", "raw_batches", "batch_notes", "seen_rows", "realtor_raw"); err != nil {
 		return err
 	}
 	killpoint.At(killpoint.BetweenResets)
