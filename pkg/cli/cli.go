@@ -30,6 +30,7 @@ type commands struct {
 	Dags    Dags          `cmd:"" help:"Trigger, watch and pause DAGs."`
 	Status  Status        `cmd:"" help:"Ask the roles whether they are ready, and what is missing."`
 	Train   Train         `cmd:"" help:"Train on a CSV file, without any server."`
+	Import  Import        `cmd:"" help:"Load a file of listings into RawData; an import that was cut off goes on where it was."`
 	Source  Source        `cmd:"" help:"Generate listings."`
 	Demo    Demo          `cmd:"" help:"Run every path of the DAG once in a fresh folder, and show what happened."`
 	Config  configCommand `cmd:"" help:"Show the settings."`

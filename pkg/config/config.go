@@ -92,6 +92,11 @@ type Artifacts struct {
 	URL string `name:"url" placeholder:"URL" roles:"tracking" help:"Where artifacts are kept. Default: file:DATA-DIR/artifacts"`
 }
 
+// S3 is where addresses that begin with s3:// are. Access keys and region come from the AWS_ variables.
+type S3 struct {
+	Endpoint string `name:"endpoint" placeholder:"URL" env:"TASADOR_S3_ENDPOINT,AWS_ENDPOINT_URL_S3,AWS_ENDPOINT_URL" help:"Server that s3:// addresses are read from, such as http://127.0.0.1:9000. Default: AWS."`
+}
+
 // Gate decides whether a batch is worth training (see the documentation of decide_to_train).
 type Gate struct {
 	Nullable        []string `name:"nullable" placeholder:"COLUMNS" roles:"pipeline" help:"Required columns that may hold nulls, comma-separated."`

@@ -156,6 +156,10 @@ func TestEveryPointIsTried(t *testing.T) {
 		named = append(named, m[1])
 	}
 	tried := []string{string(killpoint.AfterPredictionIn)}
+	for _, p := range importPoints() {
+		p, _, _ = strings.Cut(p, ":")
+		tried = append(tried, p)
+	}
 	for point := range swaps() {
 		tried = append(tried, string(point))
 	}
