@@ -105,6 +105,13 @@ func TestWrongSettingsAreRefusedInOneSentence(t *testing.T) {
 		{[]string{"--serving.listen=:8000"}, []string{"--insecure"}},
 		{[]string{"--serving.listen=8000"}, []string{"is not an address"}},
 		{[]string{"--tracking.uri=localhost"}, []string{"--tracking.uri=localhost", "http://host:port"}},
+		{[]string{"--source.uri=ftp://h/?token=hunter2"}, []string{"--source.uri=ftp://h/?token=xxxxx is not an address"}},
+		{[]string{"--source.headers=hunter2"}, []string{"--source.headers has a line without a colon"}},
+		{[]string{"--source.headers=Host: x"}, []string{"Host is set by tasador"}},
+		{[]string{"--source.rate=-1"}, []string{"--source.rate=-1 is not a rate"}},
+		{[]string{"--source.rate=NaN"}, []string{"is not a rate"}},
+		{[]string{"--source.timeout=-1s"}, []string{"--source.timeout=-1s", "must not be negative"}},
+		{[]string{"--source.exact"}, []string{"--source.exact needs --source.uri"}},
 		{[]string{"--serving.model="}, []string{"--serving.model= with --serving.stage=Production names no version"}},
 		{[]string{"--schedule.max-active-runs=2"}, []string{"only 1 is safe"}},
 		{[]string{"--log.level=loud"}, []string{"--log.level=loud"}},
@@ -155,6 +162,26 @@ func TestConfigPrintShowsWhatHoldsAndMasksPasswords(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "again.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(r.out), 0o600))
 	require.Equal(t, r.out, tasador(t, "config", "print", "--config", file).out, "what is printed can be read back")
+}
+
+func TestHeadersOfTheSourceMayHoldCommasAndAreMasked(t *testing.T) {
+	want := []string{"Authorization: Bearer hunter2", "Accept: text/json, */*"}
+	flags := []string{"--source.headers", want[0], "--source.headers=" + want[1]}
+	require.Equal(t, want, tasador(t, flags...).cfg.Source.Headers)
+	file := filepath.Join(t.TempDir(), "tasador.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("source.headers:\n- 'Authorization: Bearer hunter2'\n- 'Accept: text/json, */*'\n"), 0o600))
+	one := []string{want[0] + "\n" + want[1]} // a line each
+	require.Equal(t, one, tasador(t, "--config", file).cfg.Source.Headers)
+	t.Setenv("TASADOR_SOURCE_HEADERS", one[0])
+	require.Equal(t, one, tasador(t).cfg.Source.Headers)
+
+	for _, args := range [][]string{flags, {"--config", file}} {
+		r := tasador(t, append([]string{"config", "print", "--source.uri=http://h/listings?token=hunter2"}, args...)...)
+		require.Equal(t, 0, r.code, r.err)
+		require.Contains(t, r.out, `source.headers: "Authorization: xxxxx\nAccept: xxxxx"`)
+		require.Contains(t, r.out, `source.uri: "http://h/listings?token=xxxxx"`)
+		require.NotContains(t, r.out, "hunter2")
+	}
 }
 
 func TestReferenceOfSettingsIsUpToDate(t *testing.T) {

@@ -63,13 +63,19 @@ type Serving struct {
 
 // Source is the data API: where the pipeline finds it, and what the role source hands out.
 type Source struct {
-	URI         string `name:"uri" placeholder:"URL" roles:"pipeline" help:"Data API that listings are read from. Default: the source of this process, if it runs one."`
-	GroupNumber int    `name:"group-number" default:"7" roles:"pipeline" help:"Group number that the data API is asked for."`
-	Day         string `name:"day" default:"Tuesday" roles:"pipeline" help:"Day that the data API is asked for."`
-	Listen      string `name:"listen" default:"127.0.0.1:8090" placeholder:"ADDR" roles:"source" help:"Address of the data API."`
-	CSV         string `name:"csv" placeholder:"FILE" roles:"source" help:"CSV file that the data API hands out, instead of generated listings."`
-	Batches     string `name:"batches" placeholder:"PLAN" roles:"source" help:"Batches that the data API hands out, such as 15000,0,800,12000:nulls=bath,12000:missing=bed,rest."`
-	Seed        uint64 `name:"seed" default:"1" roles:"source" help:"Seed of the generated listings."`
+	URI         string        `name:"uri" placeholder:"URL" roles:"pipeline" help:"Data API that listings are read from. Default: the source of this process, if it runs one."`
+	Exact       bool          `name:"exact" roles:"pipeline" help:"--source.uri is the address of the listings as it is: no path and no parameters are added, and the source cannot start over."`
+	GroupNumber int           `name:"group-number" default:"7" roles:"pipeline" help:"Group number that the data API is asked for."`
+	Day         string        `name:"day" default:"Tuesday" roles:"pipeline" help:"Day that the data API is asked for."`
+	Timeout     time.Duration `name:"timeout" default:"30m" roles:"pipeline" help:"Longest that a whole answer of the data API may take. 0 means any time."`
+	Retries     int           `name:"retries" default:"2" roles:"pipeline" help:"How often the data API is asked again, within a try of a task, when it cannot be reached, breaks off, or answers 408, 429 or 5xx."`
+	RetryDelay  time.Duration `name:"retry-delay" default:"1s" roles:"pipeline" help:"Wait before the data API is asked again; doubled each time, and longer if it says so (Retry-After)."`
+	Rate        float64       `name:"rate" default:"0" roles:"pipeline" help:"Most requests to the data API in a second, such as 0.5. 0 means any number."`
+	Headers     []string      `name:"headers" sep:"none" placeholder:"'NAME: VALUE'" secret:"header" roles:"pipeline" help:"Header of each request to the data API, such as 'Authorization: Bearer …'. May be given several times; in a variable, one a line."`
+	Listen      string        `name:"listen" default:"127.0.0.1:8090" placeholder:"ADDR" roles:"source" help:"Address of the data API."`
+	CSV         string        `name:"csv" placeholder:"FILE" roles:"source" help:"CSV file that the data API hands out, instead of generated listings."`
+	Batches     string        `name:"batches" placeholder:"PLAN" roles:"source" help:"Batches that the data API hands out, such as 15000,0,800,12000:nulls=bath,12000:missing=bed,rest."`
+	Seed        uint64        `name:"seed" default:"1" roles:"source" help:"Seed of the generated listings."`
 }
 
 // RawData is the database of raw listings and their splits.

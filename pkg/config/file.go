@@ -43,13 +43,6 @@ func flatten(prefix string, tree, into map[string]any) {
 			flatten(prefix+key+".", sub, into)
 			continue
 		}
-		if list, ok := value.([]any); ok {
-			words := make([]string, len(list))
-			for i, v := range list {
-				words[i] = fmt.Sprint(v)
-			}
-			value = strings.Join(words, ",")
-		}
 		into[prefix+key] = value
 	}
 }
@@ -71,8 +64,23 @@ func (f fileResolver) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (a
 	if !ok || value == nil || value == "" || inEnvironment(flag) {
 		return nil, nil //nolint:nilnil // kong's way to say: not in this file
 	}
-	return fmt.Sprint(value), nil
+	list, ok := value.([]any)
+	if !ok {
+		return fmt.Sprint(value), nil
+	}
+	words := make([]string, len(list))
+	for i, v := range list {
+		words[i] = fmt.Sprint(v)
+	}
+	separator := flag.Tag.Sep
+	if separator == noSeparator {
+		separator = '\n'
+	}
+	return strings.Join(words, string(separator)), nil
 }
+
+// noSeparator is that of settings whose values may hold any: they are given several times, or one a line.
+const noSeparator = -1
 
 func inEnvironment(flag *kong.Flag) bool {
 	return slices.ContainsFunc(flag.Envs, func(name string) bool {

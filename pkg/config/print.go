@@ -13,30 +13,34 @@ import (
 // Print writes every key with its value, one a line, as a configuration file would have them. Passwords in addresses are masked.
 func (c *Config) Print(w io.Writer) error {
 	var err error
-	walk("", reflect.ValueOf(c).Elem(), func(key string, value any) {
+	walk("", reflect.ValueOf(c).Elem(), func(key string, value any, secret string) {
 		if err == nil {
-			_, err = fmt.Fprintf(w, "%s: %s\n", key, show(value))
+			_, err = fmt.Fprintf(w, "%s: %s\n", key, show(value, secret))
 		}
 	})
 	return err
 }
 
-func walk(prefix string, v reflect.Value, each func(key string, value any)) {
+// walk calls each for every setting. secret is header if its values are headers, which must not be shown.
+func walk(prefix string, v reflect.Value, each func(key string, value any, secret string)) {
 	for i := range v.NumField() {
 		tag := v.Type().Field(i).Tag
 		if _, embedded := tag.Lookup("embed"); embedded {
 			walk(prefix+tag.Get("prefix"), v.Field(i), each)
 			continue
 		}
-		each(prefix+tag.Get("name"), v.Field(i).Interface())
+		each(prefix+tag.Get("name"), v.Field(i).Interface(), tag.Get("secret"))
 	}
 }
 
-func show(value any) string {
+func show(value any, secret string) string {
 	switch v := value.(type) {
 	case string:
 		return fmt.Sprintf("%q", redact.URL(v))
 	case []string:
+		if secret == "header" {
+			return fmt.Sprintf("%q", redact.Headers(strings.Join(v, "\n")))
+		}
 		return fmt.Sprintf("%q", strings.Join(v, ","))
 	case time.Duration:
 		return v.String()

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"math"
 	"net"
 	"net/url"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/listingapi"
 	"tasador/pkg/property"
 	"tasador/pkg/redact"
 )
@@ -74,6 +76,9 @@ func (c *Config) validatePipeline() error {
 			return apperror.New(apperror.Invalid, "--gate.nullable: %q is not a required column; those are %s", column, strings.Join(property.Required(), ", "))
 		}
 	}
+	if err := c.Source.validate(); err != nil {
+		return err
+	}
 	switch g, s := c.Gate, c.Schedule; {
 	case !(g.MaxInvalidRatio >= 0 && g.MaxInvalidRatio <= 1):
 		return apperror.New(apperror.Invalid, "--gate.max-invalid-ratio=%v is not a share; it goes from 0 to 1", g.MaxInvalidRatio)
@@ -86,6 +91,22 @@ func (c *Config) validatePipeline() error {
 		return apperror.New(apperror.Invalid, "--schedule.keep-runs=%d is negative; it counts runs, and 0 keeps all", s.KeepRuns)
 	case s.MaxActiveRuns != 1:
 		return apperror.New(apperror.Invalid, "--schedule.max-active-runs=%d is not supported: runs share the split tables, so only 1 is safe", s.MaxActiveRuns)
+	}
+	return nil
+}
+
+// validate checks how the data API is asked.
+func (s Source) validate() error {
+	if _, err := listingapi.ParseHeaders(s.Headers); err != nil {
+		return err
+	}
+	switch {
+	case s.Timeout < 0 || s.Retries < 0 || s.RetryDelay < 0:
+		return apperror.New(apperror.Invalid, "--source.timeout=%s, --source.retries=%d and --source.retry-delay=%s must not be negative", s.Timeout, s.Retries, s.RetryDelay)
+	case !(s.Rate >= 0) || math.IsInf(s.Rate, 0):
+		return apperror.New(apperror.Invalid, "--source.rate=%v is not a rate; it counts requests in a second, and 0 means any number", s.Rate)
+	case s.Exact && s.URI == "":
+		return apperror.New(apperror.Invalid, "--source.exact needs --source.uri, the address that is asked as it is")
 	}
 	return nil
 }

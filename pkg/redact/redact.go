@@ -9,7 +9,7 @@ import (
 const mask = "xxxxx"
 
 // secretKeys are words in the names of query parameters that carry secrets.
-var secretKeys = []string{"password", "passwd", "pwd", "secret", "token", "key"}
+var secretKeys = []string{"password", "passwd", "pwd", "secret", "token", "key", "signature", "sig", "auth", "credential"}
 
 // URL hides the password of an address and the secrets in its query. Of one that cannot be read, or in which the password may be somewhere else, only
 // the scheme is left.
@@ -51,4 +51,19 @@ func Link(address string) string {
 	}
 	u.User = nil
 	return u.String()
+}
+
+// Headers hides the values of headers of the form "Name: value", one a line, and all of a line that is none.
+func Headers(lines string) string {
+	out := strings.Split(lines, "\n")
+	for i, line := range out {
+		name, _, found := strings.Cut(line, ":")
+		switch {
+		case found:
+			out[i] = name + ": " + mask
+		case line != "":
+			out[i] = mask
+		}
+	}
+	return strings.Join(out, "\n")
 }

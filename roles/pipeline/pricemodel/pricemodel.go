@@ -37,8 +37,12 @@ type Deps struct {
 // NewDeps opens the databases of listings and prepares the clients of the data API and of tracking, which are not called yet.
 // Codes: Invalid for a database URL that is not understood, Unavailable when a database or the data folder cannot be used.
 func NewDeps(ctx context.Context, cfg *config.Config, log *slog.Logger) (Deps, error) {
+	source, err := sourceOf(cfg.Source, log)
+	if err != nil {
+		return Deps{}, err
+	}
 	d := Deps{
-		source:   listingapi.New(cfg.Source.URI, listingapi.Options{}),
+		source:   source,
 		tracking: trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Log: log}),
 		request:  listingapi.Request{GroupNumber: cfg.Source.GroupNumber, Day: cfg.Source.Day},
 		gate:     dataset.Gate{Nullable: cfg.Gate.Nullable, MaxInvalidRatio: cfg.Gate.MaxInvalidRatio, MinNewRecords: cfg.Gate.MinNewRecords},
@@ -47,7 +51,6 @@ func NewDeps(ctx context.Context, cfg *config.Config, log *slog.Logger) (Deps, e
 		workDir:  filepath.Join(cfg.DataDir, "work"),
 		producer: observability.ReadBuild().Version,
 	}
-	var err error
 	d.data, err = datasetstore.Open(ctx, datasetstore.Options{RawURL: cfg.RawData.URL, CleanURL: cfg.CleanData.URL, SpillDir: d.workDir}, log)
 	if err != nil {
 		return Deps{}, err
@@ -56,6 +59,16 @@ func NewDeps(ctx context.Context, cfg *config.Config, log *slog.Logger) (Deps, e
 		return Deps{}, errors.Join(err, d.Close())
 	}
 	return d, nil
+}
+
+func sourceOf(cfg config.Source, log *slog.Logger) (*listingapi.Client, error) {
+	headers, err := listingapi.ParseHeaders(cfg.Headers)
+	if err != nil {
+		return nil, err
+	}
+	return listingapi.New(cfg.URI, listingapi.Options{
+		Timeout: cfg.Timeout, Retries: cfg.Retries, RetryDelay: cfg.RetryDelay, Rate: cfg.Rate, Headers: headers, Exact: cfg.Exact, Log: log,
+	}), nil
 }
 
 // Close closes the databases.
