@@ -75,7 +75,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // retryAfter reads the header Retry-After: seconds, or a date (RFC 9110, 10.2.3). What is neither, or is past, is 0.
 func retryAfter(text string, now time.Time) time.Duration {
 	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil {
-		return time.Duration(seconds) * time.Second //nolint:gosec // at most 2^32 seconds
+		return time.Duration(seconds) * time.Second
 	}
 	at, err := http.ParseTime(text)
 	if err != nil {

@@ -58,7 +58,7 @@ func TestPackedAnswersAreKeptUnpacked(t *testing.T) {
 	}
 	got, err := listingapi.New(serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
-		w.WriteHeader(400)
+		w.WriteHeader(http.StatusBadRequest)
 		_, _ = w.Write(packed(t, []byte(`{"detail":"`+listingapi.ExhaustedDetail+`"}`)))
 	}), listingapi.Options{}).Fetch(t.Context(), request, io.Discard)
 	require.NoError(t, err)

@@ -3,6 +3,7 @@ package training_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -143,4 +144,32 @@ func TestStatusesAreThoseOfTheSplit(t *testing.T) {
 func TestATableOfTwoRowsCannotBeSplit(t *testing.T) {
 	_, err := table(2).Split([]uint32{0, 1})
 	require.EqualError(t, err, "2 rows are too few: train, validation and test each need one")
+}
+
+// BenchmarkTable fills a table and tells what it holds of each row, with the shuffled positions.
+func BenchmarkTable(b *testing.B) {
+	const n = 1_000_000
+	numbers := features.Numbers{1, 2, 3, 4, 5}
+	date, status := []byte("2021-12-01"), []byte("for_sale")
+	var before, after runtime.MemStats
+	for b.Loop() {
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		t := training.NewTable(property.Columns(), tableAsOf)
+		chunk := t.NewChunk()
+		for i := range n {
+			chunk.AddRow(numbers, status, date)
+			if i%5000 == 4999 {
+				t.Append(chunk)
+				chunk.Reset()
+			}
+		}
+		parts, err := t.Split(dataset.Positions(n, dataset.Seed))
+		require.NoError(b, err)
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		runtime.KeepAlive(parts)
+	}
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "bytes/row")
+	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "rows/s")
 }
