@@ -48,7 +48,7 @@ func (m *meter) tell(rows int, done, total int64) {
 		m.draw(rows, done, total, now)
 		return
 	}
-	m.line = fmt.Sprintf("%d rows stored, %s\n", rows, m.rest(rows, done, total, now))
+	m.line = fmt.Sprintf("%d rows stored, %d %%%s\n", rows, percent(done, total), m.rest(rows, done, total, now))
 	if now.After(m.next) {
 		m.next = now.Add(meterEvery)
 		m.writeLine()
@@ -60,17 +60,18 @@ func (m *meter) writeLine() {
 	m.line = ""
 }
 
-// rest says the rate, the share and the time left, as far as they can be known.
+// rest says the rate and the time left, as far as they can be known.
 func (m *meter) rest(rows int, done, total int64, now time.Time) string {
-	text := ""
-	if took := now.Sub(m.first.at).Seconds(); took > 0 {
-		text = fmt.Sprintf("%.0f rows/s, ", float64(rows-m.first.rows)/took)
-		if read := done - m.first.done; read > 0 {
-			left := time.Duration(took * float64(total-done) / float64(read) * float64(time.Second))
-			return fmt.Sprintf("%s%d %%, %s left", text, percent(done, total), left.Round(time.Second))
-		}
+	took := now.Sub(m.first.at).Seconds()
+	if took <= 0 {
+		return ""
 	}
-	return fmt.Sprintf("%s%d %%", text, percent(done, total))
+	text := fmt.Sprintf(", %.0f rows/s", float64(rows-m.first.rows)/took)
+	if read := done - m.first.done; read > 0 {
+		left := time.Duration(took * float64(total-done) / float64(read) * float64(time.Second))
+		text += fmt.Sprintf(", %s left", left.Round(time.Second))
+	}
+	return text
 }
 
 func percent(done, total int64) int64 {
@@ -84,8 +85,8 @@ func (m *meter) draw(rows int, done, total int64, now time.Time) {
 	if m.bar == nil {
 		m.bar = newBar(m.w, total, "importing")
 	}
-	m.bar.Describe(fmt.Sprintf("importing  %d rows, %s", rows, m.rest(rows, done, total, now)))
 	_ = m.bar.Set64(done) // a bar that cannot be drawn is no reason to stop
+	m.bar.Describe(fmt.Sprintf("importing  %d rows%s ", rows, m.rest(rows, done, total, now)))
 }
 
 // end shows how far it came at last.
