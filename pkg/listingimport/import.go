@@ -56,6 +56,10 @@ func Run(ctx context.Context, store *datasetstore.Imports, opts Options) (_ Resu
 		return Result{Import: start, Already: already}, err
 	}
 	l := &loader{store: store, blob: b, rows: r, at: start, progress: opts.Progress}
+	if start.Batch.Rows == 0 {
+		l.profiler = dataset.NewProfiler(nil)
+		l.profiler.AddColumns(r.columns...)
+	}
 	if err := l.load(ctx); err != nil {
 		return Result{}, inFile(opts.Path, err)
 	}
@@ -92,12 +96,10 @@ func begin(ctx context.Context, store *datasetstore.Imports, b *blob, columns []
 		}
 	}
 	now := time.Now().UTC()
-	profile := &dataset.Profile{}
-	profile.AddColumns(columns...)
 	start := datasetstore.Import{
 		Source: b.source, Fingerprint: b.fingerprint, UpdatedAt: now, Nulls: map[string]int{},
 		Batch: datasetstore.Batch{
-			DAGRunID: "import__" + now.Format("2006-01-02T15:04:05.000000+00:00"), Columns: columns, Invalid: map[string]int{}, Profile: profile, FetchedAt: now,
+			DAGRunID: "import__" + now.Format("2006-01-02T15:04:05.000000+00:00"), Columns: columns, Invalid: map[string]int{}, Profile: &dataset.Profile{}, FetchedAt: now,
 		},
 	}
 	return start, false, store.Begin(ctx, start, earlier)
@@ -122,6 +124,7 @@ type loader struct {
 	at       datasetstore.Import // as it stands in the database
 	progress func(rows int, done, total int64)
 	chunk    []property.Listing
+	profiler *dataset.Profiler // of all rows; nil if an earlier process stored some
 }
 
 func (l *loader) load(ctx context.Context) error {
@@ -148,7 +151,9 @@ func (l *loader) load(ctx context.Context) error {
 
 // count takes a row into what is told of the import. Its maps are those of l.at, which the database has only with the chunk.
 func (l *loader) count(listing property.Listing, wrong []string) {
-	l.at.Batch.Profile.Add(listing, wrong...)
+	if l.profiler != nil {
+		l.profiler.Add(&listing, wrong...)
+	}
 	for _, column := range wrong {
 		l.at.Batch.Invalid[column]++
 	}
@@ -167,6 +172,9 @@ func (l *loader) flush(ctx context.Context, last bool) error {
 	next := l.at
 	next.Batch.Rows += len(l.chunk)
 	next.Finished, next.UpdatedAt = last, time.Now().UTC()
+	if last && l.profiler != nil {
+		next.Batch.Profile = l.profiler.Profile()
+	}
 	if err := l.store.Add(ctx, l.at, next, l.chunk); err != nil {
 		return err
 	}

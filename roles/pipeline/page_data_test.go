@@ -136,7 +136,7 @@ func TestABatchOfAnEarlierVersionIsShown(t *testing.T) {
 	_, err = db.ExecContext(t.Context(), `UPDATE raw_batches SET row_count = 40, profile = '{"rows":40,"columns":["status","bed","bath","acre_lot","house_size","prev_sold_date","price"],"defects":[{"null":["bath"],"rows":8},{"null":["bath"],"out_of_range":["price"],"rows":2},{"out_of_range":["price"],"rows":2}]}'`)
 	require.NoError(t, err)
 	page := s.see(t, "/data/old")
-	require.Contains(t, page, "An earlier version collected these rows")
+	require.Contains(t, page, "These rows have no profile")
 	require.Regexp(t, `(?s)id="column-bath".*?10 \(25%\).*?</tr>`, page)
 	require.Regexp(t, `(?s)id="column-price".*?<td class="num">0</td><td class="num"><span title="above 0">4</span></td>`, page)
 	require.Contains(t, s.see(t, "/data"), "bath 25%")
