@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,7 +25,30 @@ type DatabaseServer struct {
 	driver  string                   // of database/sql
 	url     func(name string) string // of one of its databases, as tasador takes it
 	made    atomic.Int64
-	stop    func()
+	launch  func(t testing.TB) *daemon
+	daemon  *daemon
+	dir     string
+}
+
+// Stop ends the server as an administrator does, breaking off what its clients do. Its databases stay.
+func (s *DatabaseServer) Stop(t testing.TB) {
+	t.Helper()
+	end := map[string]syscall.Signal{"pgx": syscall.SIGINT, "mysql": syscall.SIGTERM}[s.driver]
+	require.NoError(t, s.daemon.cmd.Process.Signal(end))
+	<-s.daemon.exited
+}
+
+// Restart starts a server that was stopped or killed at the same address.
+func (s *DatabaseServer) Restart(t testing.TB) {
+	t.Helper()
+	s.daemon = s.launch(t)
+	s.wait(t, s.daemon)
+}
+
+// remove ends the server at once and deletes its databases.
+func (s *DatabaseServer) remove() {
+	s.daemon.stop()
+	_ = os.RemoveAll(s.dir) // a temporary folder
 }
 
 // The users that tests connect as, without password: the servers listen on loopback only.
@@ -37,7 +61,7 @@ const (
 func StartPostgres(t testing.TB, settings ...string) *DatabaseServer {
 	t.Helper()
 	s := startPostgres(t, settings...)
-	t.Cleanup(s.stop)
+	t.Cleanup(s.remove)
 	return s
 }
 
@@ -49,17 +73,16 @@ func startPostgres(t testing.TB, settings ...string) *DatabaseServer {
 	const installed = "/usr/lib/postgresql/*/bin"
 	as.run(t, dir, program(t, "initdb", installed), "--pgdata", data, "--username", postgresUser, "--auth", "trust", "--encoding", "UTF8",
 		"--locale", "C", "--no-sync", "--no-instructions")
-	s := &DatabaseServer{address: FreeAddress(t), driver: "pgx"}
+	s := &DatabaseServer{dir: dir, address: FreeAddress(t), driver: "pgx"}
 	host, port := hostPort(t, s.address)
 	args := []string{"-D", data, "-c", "listen_addresses=" + host, "-c", "port=" + port, "-c", "unix_socket_directories=", "-c", "max_connections=200"}
 	for _, setting := range settings {
 		args = append(args, "-c", setting)
 	}
-	d := as.start(t, dir, program(t, "postgres", installed), args...)
-	s.stop = func() { d.stop(); _ = os.RemoveAll(dir) } // a temporary folder
+	s.launch = func(t testing.TB) *daemon { return as.start(t, dir, program(t, "postgres", installed), args...) }
 	s.url = func(name string) string { return fmt.Sprintf("postgres://%s@%s/%s", postgresUser, s.address, name) }
 	s.admin = s.url("postgres")
-	s.wait(t, d)
+	s.Restart(t)
 	return s
 }
 
@@ -67,7 +90,7 @@ func startPostgres(t testing.TB, settings ...string) *DatabaseServer {
 func StartMariaDB(t testing.TB, settings ...string) *DatabaseServer {
 	t.Helper()
 	s := startMariaDB(t, settings...)
-	t.Cleanup(s.stop)
+	t.Cleanup(s.remove)
 	return s
 }
 
@@ -78,18 +101,17 @@ func startMariaDB(t testing.TB, settings ...string) *DatabaseServer {
 	data := filepath.Join(dir, "data")
 	as.run(t, dir, program(t, "mariadb-install-db"), "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal",
 		"--skip-test-db", "--skip-name-resolve")
-	s := &DatabaseServer{address: FreeAddress(t), driver: "mysql"}
+	s := &DatabaseServer{dir: dir, address: FreeAddress(t), driver: "mysql"}
 	host, port := hostPort(t, s.address)
 	args := []string{"--no-defaults", "--datadir=" + data, "--bind-address=" + host, "--port=" + port, "--socket=" + filepath.Join(dir, "socket"),
 		"--pid-file=" + filepath.Join(dir, "pid"), "--skip-name-resolve", "--max-allowed-packet=64M"}
 	for _, setting := range settings {
 		args = append(args, "--"+setting)
 	}
-	d := as.start(t, dir, program(t, "mariadbd", "/usr/sbin"), args...)
-	s.stop = func() { d.stop(); _ = os.RemoveAll(dir) } // a temporary folder
+	s.launch = func(t testing.TB) *daemon { return as.start(t, dir, program(t, "mariadbd", "/usr/sbin"), args...) }
 	s.url = func(name string) string { return fmt.Sprintf("mysql://%s@%s/%s", mariadbUser, s.address, name) }
 	s.admin = fmt.Sprintf("%s@tcp(%s)/", mariadbUser, s.address)
-	s.wait(t, d)
+	s.Restart(t)
 	return s
 }
 
@@ -107,6 +129,9 @@ func (s *DatabaseServer) wait(t testing.TB, d *daemon) {
 	require.Eventually(t, func() bool { return s.exec(context.Background(), "SELECT 1") == nil }, startLimit, 20*time.Millisecond,
 		"the server takes no statements")
 }
+
+// Address is where the server listens, host:port.
+func (s *DatabaseServer) Address() string { return s.address }
 
 // exec runs statements of the server's administrator.
 func (s *DatabaseServer) exec(ctx context.Context, statements ...string) error {
@@ -157,7 +182,7 @@ func Main(m *testing.M) int {
 	code := m.Run()
 	for _, s := range []*DatabaseServer{shared.postgres, shared.mariadb} {
 		if s != nil {
-			s.stop()
+			s.remove()
 		}
 	}
 	return code
