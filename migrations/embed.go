@@ -14,15 +14,22 @@ func Of(store, dialect string) (fs.FS, error) {
 	return fs.Sub(files, store+"/"+dialect)
 }
 
+// Stores lists the stores.
+func Stores() []string { return folders(".") }
+
 // Dialects lists the databases in which a store can be kept.
-func Dialects(store string) []string {
-	entries, err := files.ReadDir(store)
+func Dialects(store string) []string { return folders(store) }
+
+func folders(in string) []string {
+	entries, err := files.ReadDir(in)
 	if err != nil {
 		return nil
 	}
 	var out []string
 	for _, e := range entries {
-		out = append(out, e.Name())
+		if e.IsDir() {
+			out = append(out, e.Name())
+		}
 	}
 	return out
 }

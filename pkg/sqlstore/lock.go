@@ -6,9 +6,6 @@ import (
 	"errors"
 	"net/url"
 
-	driver "modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
-
 	"tasador/pkg/apperror"
 )
 
@@ -30,8 +27,7 @@ func AcquireLock(ctx context.Context, path, taken string) (*Lock, error) {
 	conn, err := beginLock(ctx, pool)
 	if err != nil {
 		closeErr := pool.Close()
-		var e *driver.Error
-		if errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY {
+		if isBusyFile(err) {
 			return nil, apperror.New(apperror.FailedPrecondition, "%s", taken)
 		}
 		return nil, apperror.Wrap(apperror.Unavailable, errors.Join(err, closeErr),

@@ -20,25 +20,39 @@ import (
 // because stores may share a database; processes that start together take turns. Codes: Invalid if the store cannot be kept in such a
 // database, FailedPrecondition if the schema is newer than this binary knows.
 func Migrate(ctx context.Context, db *gorm.DB, store string) error {
+	return MigrateUp(ctx, db, store, goose.MaxVersion)
+}
+
+// MigrateUp brings the schema of a store up to a version, or to the newest that this binary knows. Codes: as Migrate.
+func MigrateUp(ctx context.Context, db *gorm.DB, store string, version int64) error {
 	return withProvider(ctx, db, store, func(p *goose.Provider) error {
-		have, known, err := p.GetVersions(ctx)
+		v, err := versionsOf(ctx, p, store)
 		if err != nil {
-			return apperror.Wrap(apperror.Unavailable, err, "cannot read the schema version of the %s database", store)
+			return explain(db, err)
 		}
-		if have > known {
-			return apperror.New(apperror.FailedPrecondition,
-				"the %s database has schema version %d, but this tasador knows only %d; run the newer tasador that made it", store, have, known)
+		version := min(version, v.Known)
+		for tries := v.Known; ; tries-- {
+			_, err := p.UpTo(ctx, version)
+			if err == nil {
+				return nil
+			}
+			// Who migrates the same SQLite file at the same moment makes a migration of ours fail, and has made it.
+			if v, other := versionsOf(ctx, p, store); other == nil && v.Have >= version {
+				return nil
+			}
+			if tries <= 0 {
+				return explain(db, apperror.Wrap(apperror.Unavailable, err, "cannot bring the schema of the %s database up to date", store))
+			}
 		}
-		if _, err := p.Up(ctx); err != nil {
-			return explain(db, apperror.Wrap(apperror.Unavailable, err, "cannot bring the schema of the %s database up to date", store))
-		}
-		return nil
 	})
 }
 
-// MigrateDown takes the schema of a store back to a version, 0 for none at all; what the later versions added is lost.
+// MigrateDown takes the schema of a store back to a version, 0 for none at all; what the later versions added is lost. Codes: as Migrate.
 func MigrateDown(ctx context.Context, db *gorm.DB, store string, version int64) error {
 	return withProvider(ctx, db, store, func(p *goose.Provider) error {
+		if _, err := versionsOf(ctx, p, store); err != nil {
+			return explain(db, err)
+		}
 		if _, err := p.DownTo(ctx, version); err != nil {
 			return explain(db, apperror.Wrap(apperror.Unavailable, err, "cannot take the schema of the %s database back to version %d", store, version))
 		}
@@ -46,11 +60,36 @@ func MigrateDown(ctx context.Context, db *gorm.DB, store string, version int64) 
 	})
 }
 
+// Versions are those of a store's schema: the one that a database has, 0 for none, and the newest that this binary knows.
+type Versions struct{ Have, Known int64 }
+
+// SchemaVersions reads the versions of a store's schema. Codes: as Migrate.
+func SchemaVersions(ctx context.Context, db *gorm.DB, store string) (v Versions, err error) {
+	err = withProvider(ctx, db, store, func(p *goose.Provider) error {
+		v, err = versionsOf(ctx, p, store)
+		return explain(db, err)
+	})
+	return v, err
+}
+
+func versionsOf(ctx context.Context, p *goose.Provider, store string) (Versions, error) {
+	have, known, err := p.GetVersions(ctx)
+	switch {
+	case err != nil:
+		return Versions{}, apperror.Wrap(apperror.Unavailable, err, "cannot read the schema version of the %s database", store)
+	case have > known:
+		return Versions{have, known}, apperror.New(apperror.FailedPrecondition,
+			"the %s database has schema version %d, but this tasador knows only %d; run the newer tasador that made it, or take the schema back with its tasador migrate down",
+			store, have, known)
+	}
+	return Versions{have, known}, nil
+}
+
 // withProvider runs fn with the migrations of a store while no other process migrates it.
 func withProvider(ctx context.Context, db *gorm.DB, store string, fn func(*goose.Provider) error) (err error) {
 	engine := EngineOf(db)
-	if kept := migrations.Dialects(store); !slices.Contains(kept, string(engine)) {
-		return apperror.New(apperror.Invalid, "the %s database cannot be kept in %s; use one of %s", store, engine, strings.Join(kept, ", "))
+	if err := checkKept(engine, store); err != nil {
+		return err
 	}
 	files, err := migrations.Of(store, string(engine))
 	if err != nil {
@@ -74,6 +113,22 @@ func withProvider(ctx context.Context, db *gorm.DB, store string, fn func(*goose
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	return fn(provider)
+}
+
+// CheckKept refuses a database URL of an engine that a store cannot be kept in. Codes: Invalid.
+func CheckKept(rawURL, store string) error {
+	engine, err := parseEngine(rawURL)
+	if err != nil {
+		return err
+	}
+	return checkKept(engine, store)
+}
+
+func checkKept(engine Engine, store string) error {
+	if kept := migrations.Dialects(store); !slices.Contains(kept, string(engine)) {
+		return apperror.New(apperror.Invalid, "the %s database cannot be kept in %s; use one of %s", store, engine, strings.Join(kept, ", "))
+	}
+	return nil
 }
 
 func gooseDialect(e Engine) database.Dialect {

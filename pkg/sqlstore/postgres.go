@@ -1,10 +1,17 @@
 package sqlstore
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
@@ -20,29 +27,90 @@ type postgresServer struct {
 }
 
 func postgresDialector(rawURL string) (gorm.Dialector, error) {
-	u, err := serverURL(rawURL, "5432")
+	config, name, err := postgresConfig(rawURL)
 	if err != nil {
 		return nil, err
-	}
-	u.Scheme = "postgres" // without SQLAlchemy's name of a driver
-	config, err := pgx.ParseConfig(u.String())
-	if err != nil {
-		return nil, apperror.Wrap(apperror.Invalid, err, "database URL %q has a parameter that is not understood", redact.URL(rawURL))
-	}
-	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = connectTimeout
-	}
-	for name, value := range map[string]string{"timezone": "UTC", "lock_timeout": "60s", "application_name": "tasador"} {
-		if _, set := config.RuntimeParams[name]; !set {
-			config.RuntimeParams[name] = value
-		}
 	}
 	d, ok := postgres.New(postgres.Config{Conn: stdlib.OpenDB(*config)}).(*postgres.Dialector)
 	if !ok {
 		return nil, errors.New("gorm's PostgreSQL dialect has another type")
 	}
-	return &postgresServer{d, label(u)}, nil
+	return &postgresServer{d, name}, nil
 }
+
+// postgresConfig says how a database is connected to, and how messages call it.
+func postgresConfig(rawURL string) (config *pgx.ConnConfig, name string, err error) {
+	u, err := serverURL(rawURL, "5432")
+	if err != nil {
+		return nil, "", err
+	}
+	u.Scheme = "postgres" // without SQLAlchemy's name of a driver
+	config, err = pgx.ParseConfig(u.String())
+	if err != nil {
+		return nil, "", apperror.Wrap(apperror.Invalid, err, "database URL %q has a parameter that is not understood", redact.URL(rawURL))
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTimeout
+	}
+	config.DialFunc = (&net.Dialer{KeepAliveConfig: serverKeepAlive}).DialContext
+	for name, value := range map[string]string{"timezone": "UTC", "lock_timeout": "60s", "application_name": "tasador"} {
+		if _, set := config.RuntimeParams[name]; !set {
+			config.RuntimeParams[name] = value
+		}
+	}
+	return config, label(u), nil
+}
+
+// serverKeepAlive finds out within half a minute that a connection on which nothing happens is gone.
+var serverKeepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}
+
+// OpenPostgresPool opens connections of the driver's own pool, at most conns, for libraries that take no other. Codes: as Open.
+func OpenPostgresPool(ctx context.Context, rawURL string, conns int32) (*pgxpool.Pool, error) {
+	conn, name, err := postgresConfig(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	config, err := pgxpool.ParseConfig("")
+	if err != nil {
+		return nil, fmt.Errorf("connection pool: %w", err)
+	}
+	config.ConnConfig, config.MaxConns, config.MaxConnIdleTime = conn, conns, idleLimit
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err == nil {
+		if err = pool.Ping(ctx); err != nil {
+			pool.Close()
+		}
+	}
+	if err != nil {
+		return nil, openError(&postgresServer{name: name}, err)
+	}
+	return pool, nil
+}
+
+// EnsureSchema makes a schema of a PostgreSQL database if it is missing. Codes: Invalid for a name that needs quotes or is PostgreSQL's own,
+// Unavailable if it cannot be made.
+func EnsureSchema(ctx context.Context, rawURL, name string) error {
+	if !schemaForm.MatchString(name) || strings.HasPrefix(name, "pg_") {
+		return apperror.New(apperror.Invalid, "%q cannot be the name of a schema; use small letters, digits and underscores, and do not begin with pg_", name)
+	}
+	pool, err := OpenPostgresPool(ctx, rawURL, 1)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	var exists bool // asked first: who may not make schemas may still use one
+	err = pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", name).Scan(&exists)
+	if err == nil && !exists {
+		_, err = pool.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+name)
+	}
+	if err != nil {
+		return apperror.Wrap(apperror.Unavailable, err, "cannot make the schema %s in the database %s; let an administrator make it and give it to this user",
+			name, redact.URL(rawURL))
+	}
+	return nil
+}
+
+var schemaForm = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,40}$`)
 
 // Translate turns constraint violations into gorm's errors, also where they are wrapped, and gives others their sentence.
 func (d *postgresServer) Translate(err error) error {

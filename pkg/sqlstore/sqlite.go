@@ -1,12 +1,13 @@
 package sqlstore
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"gorm.io/driver/sqlite"
@@ -30,9 +31,8 @@ type sqliteFile struct {
 	file os.FileInfo // what stood there when it was opened; nil if nothing could
 }
 
-func sqliteDialector(rawURL string) (gorm.Dialector, error) {
-	_, path, _ := strings.Cut(rawURL, ":")
-	path = strings.TrimPrefix(path, "//")
+func sqliteDialector(ctx context.Context, rawURL string) (gorm.Dialector, error) {
+	path := FilePath(rawURL)
 	switch path {
 	case "":
 		return nil, apperror.New(apperror.Invalid, "database URL %q names no file; write it as sqlite:PATH", rawURL)
@@ -51,7 +51,15 @@ func sqliteDialector(rawURL string) (gorm.Dialector, error) {
 	// Transactions take the write lock when they begin: a reader that turns writer half-way fails at once instead of waiting.
 	pragmas.Set("_txlock", "immediate")
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + pragmas.Encode()
-	d, ok := sqlite.New(sqlite.Config{DriverName: "sqlite", DSN: dsn}).(*sqlite.Dialector)
+	pool, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, apperror.Wrap(apperror.Invalid, err, "database URL %q is not understood", rawURL)
+	}
+	if err := ping(ctx, pool); err != nil {
+		_ = pool.Close() // it never answered
+		return nil, openError(&sqliteFile{path: path}, err)
+	}
+	d, ok := sqlite.New(sqlite.Config{Conn: pool}).(*sqlite.Dialector)
 	if !ok {
 		return nil, errors.New("gorm's SQLite dialect has another type")
 	}
@@ -71,6 +79,26 @@ func makeFile(path string) os.FileInfo {
 	return info
 }
 
+// ping makes the first connection. Of those that open a new SQLite file at the same moment, one turns it to WAL, for which the others do not wait
+// by themselves.
+func ping(ctx context.Context, pool *sql.DB) error {
+	retry, patience := time.NewTicker(lockRetry), time.After(lockPatience)
+	defer retry.Stop()
+	for {
+		err := pool.PingContext(ctx)
+		if !isBusyFile(err) {
+			return err
+		}
+		select {
+		case <-retry.C:
+		case <-patience:
+			return err
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
 // Translate turns constraint violations into gorm's errors, and gives one of a database that cannot be written its sentence.
 func (d *sqliteFile) Translate(err error) error {
 	var e *driver.Error
@@ -84,6 +112,11 @@ func (d *sqliteFile) Translate(err error) error {
 		return gorm.ErrForeignKeyViolated
 	}
 	return d.explain(err)
+}
+
+func isBusyFile(err error) bool {
+	var e *driver.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 func (d *sqliteFile) explain(err error) error {

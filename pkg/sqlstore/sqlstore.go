@@ -45,7 +45,7 @@ func Open(ctx context.Context, rawURL string, log *slog.Logger) (*gorm.DB, error
 		dialector, err = postgresDialector(rawURL)
 		conns = serverConns
 	default:
-		dialector, err = sqliteDialector(rawURL)
+		dialector, err = sqliteDialector(ctx, rawURL)
 		conns = fileConns
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"net/url"
+	"path/filepath"
 	"strings"
 
 	"tasador/pkg/apperror"
@@ -27,6 +28,24 @@ func parseEngine(rawURL string) (Engine, error) {
 		return Postgres, nil
 	}
 	return "", apperror.New(apperror.Invalid, "database URL %q has the unknown scheme %s; %s", redact.URL(rawURL), scheme, forms)
+}
+
+// IsServer reports whether a database URL names a database on a server.
+func IsServer(rawURL string) bool {
+	engine, err := parseEngine(rawURL)
+	return err == nil && engine != SQLite
+}
+
+// FilePath is where the SQLite file of a URL lies.
+func FilePath(rawURL string) string {
+	_, path, _ := strings.Cut(rawURL, ":")
+	return strings.TrimPrefix(path, "//")
+}
+
+// Beside names a file that stands beside the SQLite file of a URL: its path without the extension, and suffix.
+func Beside(rawURL, suffix string) string {
+	path := FilePath(rawURL)
+	return strings.TrimSuffix(path, filepath.Ext(path)) + suffix
 }
 
 // serverURL reads the URL of a database on a server; port is the one that holds if it names none.

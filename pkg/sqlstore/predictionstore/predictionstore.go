@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -109,7 +110,7 @@ func unrecorded(err error) error {
 	if apperror.CodeOf(err) == apperror.Unavailable {
 		return apperror.Wrap(apperror.Unavailable, err, "the prediction cannot be recorded, so it is not given: %s", apperror.SentenceOf(err))
 	}
-	return apperror.Wrap(apperror.Unavailable, err, "the prediction cannot be recorded, so it is not given; check that the predictions database is writable and not full")
+	return apperror.Wrap(apperror.Unavailable, err, "the prediction cannot be recorded, so it is not given; check that the predictions database answers, is writable and not full")
 }
 
 // write commits groups of what is queued until the store is closed.
@@ -179,14 +180,17 @@ func (s *Store) note(err error) {
 // errUndone undoes a transaction that was only tried.
 var errUndone = errors.New("undone")
 
-// Ping reports whether predictions can be stored: whether the database can be written and nobody keeps the write lock. After a failure it stores and removes a
-// row as well. Codes: Unavailable.
+// Ping reports whether predictions can be stored: whether the database can be written, its table is there, and nobody keeps the write lock of an SQLite file.
+// After a failure it stores and removes a row as well. Codes: Unavailable.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.probe.Check(ctx); err != nil {
 		return err
 	}
 	err := sqlstore.InTx(ctx, s.db, func(tx *gorm.DB) error {
 		if !s.failed.Load() {
+			if err := tx.Where("id < 0").Find(&[]row{}).Error; err != nil {
+				return err
+			}
 			return errUndone
 		}
 		probe := rowOf(Record{})
@@ -195,10 +199,12 @@ func (s *Store) Ping(ctx context.Context) error {
 		}
 		return tx.Delete(&probe).Error
 	})
-	if errors.Is(err, errUndone) {
+	switch {
+	case errors.Is(err, errUndone):
 		return nil
-	}
-	if err != nil {
+	case apperror.CodeOf(err) == apperror.Unavailable:
+		return apperror.Wrap(apperror.Unavailable, err, "predictions cannot be recorded: %s", apperror.MessageOf(err))
+	case err != nil:
 		return apperror.Wrap(apperror.Unavailable, err, "predictions cannot be recorded; check that the predictions database is writable and not full")
 	}
 	s.note(nil)
@@ -216,6 +222,9 @@ type Query struct {
 
 // Recent returns the newest predictions that match, newest first, and the key to go on before; 0 if there are no more.
 func (s *Store) Recent(ctx context.Context, q Query) ([]Record, int64, error) {
+	if !sqlstore.Storable(q.RequestID, q.ModelName, q.ModelVersion) {
+		return nil, 0, nil
+	}
 	db := s.db.WithContext(ctx).Where(&row{RequestID: q.RequestID, ModelName: q.ModelName, ModelVersion: q.ModelVersion}) // gorm leaves out what is empty
 	if q.Before > 0 {
 		db = db.Where("id < ?", q.Before)
@@ -236,11 +245,15 @@ func (s *Store) Recent(ctx context.Context, q Query) ([]Record, int64, error) {
 // ByRequest returns the predictions of a request, oldest first.
 func (s *Store) ByRequest(ctx context.Context, requestID string) ([]Record, error) {
 	var rows []row
+	if !sqlstore.Storable(requestID) {
+		return nil, nil
+	}
 	err := s.db.WithContext(ctx).Where("request_id = ?", requestID).Order("id").Find(&rows).Error
 	if err != nil {
 		return nil, sqlstore.Translate(err, "the predictions of request "+requestID)
 	}
-	return recordsOf(rows)
+	// MySQL takes no notice of blanks at the end.
+	return recordsOf(slices.DeleteFunc(rows, func(r row) bool { return r.RequestID != requestID }))
 }
 
 func recordsOf(rows []row) ([]Record, error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,18 +14,38 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
 
+	"tasador/migrations"
 	"tasador/pkg/apperror"
 	"tasador/pkg/property"
 	"tasador/pkg/sqlstore"
 	"tasador/pkg/sqlstore/predictionstore"
+	"tasador/pkg/testkit"
 )
 
-func open(t *testing.T, file string) *predictionstore.Store {
+func TestMain(m *testing.M) { os.Exit(testkit.Main(m)) }
+
+// onEach runs a test on an empty database of each engine that predictions can be kept in.
+func onEach(t *testing.T, test func(*testing.T, string)) {
+	require.ElementsMatch(t, []string{"sqlite", "mysql", "postgres"}, migrations.Dialects("prediction"))
+	testkit.OnEach(t, migrations.Dialects("prediction"), test)
+}
+
+func open(t *testing.T, url string) *predictionstore.Store {
 	t.Helper()
-	s, err := predictionstore.Open(t.Context(), "sqlite:"+file, slog.New(slog.DiscardHandler))
+	s, err := predictionstore.Open(t.Context(), url, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	return s
+}
+
+// connect opens the database beside the store.
+func connect(t *testing.T, url string) *gorm.DB {
+	t.Helper()
+	db, err := sqlstore.Open(t.Context(), url, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, sqlstore.Close(db)) })
+	return db
 }
 
 func record(id string) predictionstore.Record {
@@ -45,13 +66,14 @@ func record(id string) predictionstore.Record {
 	}
 }
 
-func TestARecordIsReadBackAfterARestart(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "new", "predictions.db")
-	s := open(t, file)
+func TestARecordIsReadBackAfterARestart(t *testing.T) { onEach(t, testARecordIsReadBackAfterARestart) }
+
+func testARecordIsReadBackAfterARestart(t *testing.T, url string) {
+	s := open(t, url)
 	require.NoError(t, s.Record(t.Context(), record("one")))
 	require.NoError(t, s.Close())
 
-	s = open(t, file)
+	s = open(t, url)
 	defer func() { require.NoError(t, s.Close()) }()
 	got, err := s.ByRequest(t.Context(), "one")
 	require.NoError(t, err)
@@ -61,9 +83,10 @@ func TestARecordIsReadBackAfterARestart(t *testing.T) {
 	require.Equal(t, []predictionstore.Record{record("one")}, got)
 }
 
-func TestWhatWasLeftOutIsNull(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "predictions.db")
-	s := open(t, file)
+func TestWhatWasLeftOutIsNull(t *testing.T) { onEach(t, testWhatWasLeftOutIsNull) }
+
+func testWhatWasLeftOutIsNull(t *testing.T, url string) {
+	s := open(t, url)
 	r := record("one")
 	r.Street = property.Text{}
 	r.Listing = property.Listing{
@@ -73,20 +96,19 @@ func TestWhatWasLeftOutIsNull(t *testing.T) {
 	require.NoError(t, s.Record(t.Context(), r))
 	require.NoError(t, s.Close())
 
-	db, err := sqlstore.Open(t.Context(), "sqlite:"+file, slog.New(slog.DiscardHandler))
+	pool, err := sqlstore.Pool(connect(t, url))
 	require.NoError(t, err)
-	defer func() { require.NoError(t, sqlstore.Close(db)) }()
-	pool, err := sqlstore.Pool(db)
-	require.NoError(t, err)
-	var missing, bed int
-	require.NoError(t, pool.QueryRowContext(t.Context(), `SELECT (brokered_by IS NULL) + (price IS NULL) + (street IS NULL) +
-		(city IS NULL) + (state IS NULL) + (zip_code IS NULL) + (prev_sold_date IS NULL), bed FROM predictions`).Scan(&missing, &bed))
-	require.Equal(t, 7, missing)
+	var given, bed int
+	require.NoError(t, pool.QueryRowContext(t.Context(), `SELECT count(brokered_by) + count(price) + count(street) + count(city) + count(state) +
+		count(zip_code) + count(prev_sold_date), max(bed) FROM predictions`).Scan(&given, &bed))
+	require.Zero(t, given, "they are NULL")
 	require.Zero(t, bed, "a bed count of 0 is a number")
 }
 
-func TestConcurrentRecordsAreAllStored(t *testing.T) {
-	s := open(t, filepath.Join(t.TempDir(), "predictions.db"))
+func TestConcurrentRecordsAreAllStored(t *testing.T) { onEach(t, testConcurrentRecordsAreAllStored) }
+
+func testConcurrentRecordsAreAllStored(t *testing.T, url string) {
+	s := open(t, url)
 	var wg sync.WaitGroup
 	errs := make([]error, 400)
 	for i := range errs {
@@ -110,7 +132,7 @@ func TestConcurrentRecordsAreAllStored(t *testing.T) {
 
 func TestADatabaseThatCannotBeWrittenSaysSo(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "predictions.db")
-	s := open(t, file)
+	s := open(t, "sqlite:"+file)
 	require.NoError(t, s.Ping(t.Context()))
 
 	// Whoever holds the write lock of another connection keeps everybody else from writing.
@@ -141,21 +163,34 @@ func TestADatabaseThatCannotBeWrittenSaysSo(t *testing.T) {
 }
 
 func TestAFullDatabaseIsReadyAgainOnceThereIsRoom(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "predictions.db")
+	onEach(t, testAFullDatabaseIsReadyAgainOnceThereIsRoom)
+}
+
+func testAFullDatabaseIsReadyAgainOnceThereIsRoom(t *testing.T, url string) {
 	var log bytes.Buffer
-	s, err := predictionstore.Open(t.Context(), "sqlite:"+file, slog.New(slog.NewTextHandler(&log, nil)))
+	s, err := predictionstore.Open(t.Context(), url, slog.New(slog.NewTextHandler(&log, nil)))
 	require.NoError(t, err)
-	db, err := sqlstore.Open(t.Context(), "sqlite:"+file, slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	pool, err := sqlstore.Pool(db)
-	require.NoError(t, err)
-	refuse := func(on bool) {
-		statement := "DROP TRIGGER full"
-		if on {
-			statement = "CREATE TRIGGER full BEFORE INSERT ON predictions BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+	db := connect(t, url)
+	on := map[sqlstore.Engine][]string{
+		sqlstore.SQLite: {"CREATE TRIGGER full_disk BEFORE INSERT ON predictions BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"},
+		sqlstore.MySQL:  {"CREATE TRIGGER full_disk BEFORE INSERT ON predictions FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'full'"},
+		sqlstore.Postgres: {
+			"CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$full$$; END'",
+			"CREATE TRIGGER full_disk BEFORE INSERT ON predictions EXECUTE FUNCTION full_disk()",
+		},
+	}[sqlstore.EngineOf(db)]
+	off := "DROP TRIGGER full_disk"
+	if sqlstore.EngineOf(db) == sqlstore.Postgres {
+		off += " ON predictions"
+	}
+	refuse := func(refused bool) {
+		statements := []string{off}
+		if refused {
+			statements = on
 		}
-		_, err := pool.ExecContext(t.Context(), statement)
-		require.NoError(t, err)
+		for _, statement := range statements {
+			require.NoError(t, db.Exec(statement).Error)
+		}
 	}
 
 	refuse(true)
@@ -169,7 +204,6 @@ func TestAFullDatabaseIsReadyAgainOnceThereIsRoom(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, n, "the probe leaves nothing behind")
 	require.NoError(t, s.Record(t.Context(), record("room")))
-	require.NoError(t, sqlstore.Close(db))
 	require.NoError(t, s.Close())
 	require.Equal(t, 1, strings.Count(log.String(), "cannot be recorded"), "the log tells of the change, not of each failure")
 	require.Equal(t, 1, strings.Count(log.String(), "recorded again"))
@@ -183,8 +217,10 @@ func TestOpenNamesAWrongDatabase(t *testing.T) {
 	require.Contains(t, apperror.MessageOf(err), file)
 }
 
-func TestRecentGoesBackPageByPage(t *testing.T) {
-	store := open(t, filepath.Join(t.TempDir(), "predictions.db"))
+func TestRecentGoesBackPageByPage(t *testing.T) { onEach(t, testRecentGoesBackPageByPage) }
+
+func testRecentGoesBackPageByPage(t *testing.T, url string) {
+	store := open(t, url)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
 	for i := range 5 {
 		r := record(fmt.Sprint("r", i))
@@ -210,4 +246,78 @@ func TestRecentGoesBackPageByPage(t *testing.T) {
 	require.Zero(t, end, "there is no more, though the page is full")
 	one, _ := ids(predictionstore.Query{RequestID: "r3", Limit: 3})
 	require.Equal(t, []string{"r3"}, one)
+	for _, q := range []predictionstore.Query{{RequestID: "a\x00"}, {ModelName: "\xff"}, {ModelVersion: "\x00"}} {
+		q.Limit = 3
+		none, _ := ids(q)
+		require.Empty(t, none, "there is nothing by a name that no database takes")
+	}
+}
+
+// TestTextsComeBackByteForByte: texts that only a collation takes for equal are not, and what no database takes does not keep the rest from being stored.
+func TestTextsComeBackByteForByte(t *testing.T) { onEach(t, testTextsComeBackByteForByte) }
+
+func testTextsComeBackByteForByte(t *testing.T, url string) {
+	s := open(t, url)
+	defer func() { require.NoError(t, s.Close()) }()
+	for _, id := range []string{"a", "A", "á", "a ", "ａ", "日本 🏠"} {
+		r := record(id)
+		r.Street, r.Listing.City = property.NewText(id+"  "), property.NewText(strings.Repeat("🏠", 1000))
+		require.NoError(t, s.Record(t.Context(), r))
+	}
+	for _, id := range []string{"a", "A", "á", "a ", "ａ", "日本 🏠"} {
+		got, err := s.ByRequest(t.Context(), id)
+		require.NoError(t, err)
+		require.Len(t, got, 1, "%q", id)
+		require.Equal(t, id+"  ", got[0].Street.Value)
+		require.Equal(t, strings.Repeat("🏠", 1000), got[0].Listing.City.Value)
+	}
+	r := record("odd")
+	r.Street, r.Listing.City = property.NewText("a\x00b"), property.NewText("a\xffb")
+	require.NoError(t, s.Record(t.Context(), r))
+	got, err := s.ByRequest(t.Context(), "odd")
+	require.NoError(t, err)
+	require.Equal(t, []string{"a\uFFFDb", "a\uFFFDb"}, []string{got[0].Street.Value, got[0].Listing.City.Value})
+	got, err = s.ByRequest(t.Context(), "a\x00\xff")
+	require.NoError(t, err)
+	require.Empty(t, got)
+}
+
+// TestNumbersComeBackBitForBit writes doubles at the edges of what a listing may hold.
+func TestNumbersComeBackBitForBit(t *testing.T) { onEach(t, testNumbersComeBackBitForBit) }
+
+func testNumbersComeBackBitForBit(t *testing.T, url string) {
+	s := open(t, url)
+	defer func() { require.NoError(t, s.Close()) }()
+	for i, v := range []float64{0.1, 1.0 / 3, 1e300, 5e-324, math.MaxFloat64, 9007199254740993, -245706.06} {
+		r := record(fmt.Sprint(i))
+		r.Prediction, r.Listing.AcreLot = v, v
+		require.NoError(t, s.Record(t.Context(), r))
+		got, err := s.ByRequest(t.Context(), fmt.Sprint(i))
+		require.NoError(t, err)
+		require.Equal(t, []float64{v, v}, []float64{got[0].Prediction, got[0].Listing.AcreLot})
+	}
+}
+
+// TestAServerThatIsAway stops a server, and starts it again.
+func TestAServerThatIsAway(t *testing.T) {
+	for engine, server := range map[string]*testkit.DatabaseServer{"postgres": testkit.StartPostgres(t), "mysql": testkit.StartMariaDB(t)} {
+		t.Run(engine, func(t *testing.T) {
+			s := open(t, server.NewDatabase(t))
+			defer func() { require.NoError(t, s.Close()) }()
+			require.NoError(t, s.Record(t.Context(), record("before")))
+			server.Stop(t)
+			err := s.Record(t.Context(), record("away"))
+			require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
+			require.Contains(t, apperror.MessageOf(err), "the prediction cannot be recorded, so it is not given: the database ")
+			err = s.Ping(t.Context())
+			require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
+			require.Contains(t, apperror.MessageOf(err), "does not answer; check that it runs")
+			server.Restart(t)
+			require.NoError(t, s.Ping(t.Context()))
+			require.NoError(t, s.Record(t.Context(), record("after")))
+			n, err := s.Count(t.Context())
+			require.NoError(t, err)
+			require.EqualValues(t, 2, n)
+		})
+	}
 }

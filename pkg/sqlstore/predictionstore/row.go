@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tasador/pkg/property"
+	"tasador/pkg/sqlstore"
 )
 
 // timeForm is how times are stored: UTC, to the microsecond, in the order of text.
@@ -41,7 +42,7 @@ func (row) TableName() string { return "predictions" }
 func rowOf(r Record) row {
 	l := r.Listing
 	return row{
-		RequestID:    r.RequestID,
+		RequestID:    sqlstore.Clean(r.RequestID),
 		PredictedAt:  r.PredictedAt.UTC().Format(timeForm),
 		ModelName:    r.ModelName,
 		ModelVersion: r.ModelVersion,
@@ -99,4 +100,7 @@ func value(v sql.NullFloat64) float64 {
 	return v.Float64
 }
 
-func text(t property.Text) sql.NullString { return sql.NullString{String: t.Value, Valid: t.Valid} }
+// text keeps what was asked also where it holds what no database takes; serving refuses such texts.
+func text(t property.Text) sql.NullString {
+	return sql.NullString{String: sqlstore.Clean(t.Value), Valid: t.Valid}
+}
