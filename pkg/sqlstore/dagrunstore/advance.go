@@ -79,6 +79,12 @@ func (s *Store) Advance(ctx context.Context, plan *dag.Plan, runKey int64, now t
 	return p, sqlstore.Translate(err, "planning a DAG run")
 }
 
+// lockRun makes others who change the run wait. Rows are locked in this order everywhere, so that nobody waits in a circle: the DAG, the run,
+// its task instances, its backfill.
+func lockRun(tx *gorm.DB, runKey int64) error {
+	return tx.Model(&runRow{}).Where("run_key = ?", runKey).Update("decided_at", gorm.Expr("decided_at")).Error
+}
+
 func isPaused(tx *gorm.DB, plan *dag.Plan) (bool, error) {
 	var d dagRow
 	err := tx.Where("dag_id = ?", plan.Definition().ID).Take(&d).Error

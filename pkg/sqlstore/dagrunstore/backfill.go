@@ -91,11 +91,14 @@ func planBackfill(tx *gorm.DB, dagID string, intervals []dag.Interval, reprocess
 }
 
 // CreateBackfill queues the runs of a backfill, all of them or none, and tells what it does about each interval. One without anything to run is complete at once.
-// Codes: NotFound, FailedPrecondition if another backfill of the DAG is active or Agreed says no.
+// Codes: NotFound, FailedPrecondition if another backfill of the DAG is active or Agreed says no, Invalid for a conf with characters that no database takes.
 func (s *Store) CreateBackfill(ctx context.Context, plan *dag.Plan, n NewBackfill, now time.Time) (Backfill, []BackfillRun, error) {
 	id := plan.Definition().ID
 	if n.Conf == "" {
 		n.Conf = "{}"
+	}
+	if !sqlstore.Storable(n.Conf) {
+		return Backfill{}, nil, apperror.New(apperror.Invalid, "the conf of the backfill holds a NUL character or is not UTF-8; write it without")
 	}
 	var b backfillRow
 	var runs []BackfillRun
@@ -158,6 +161,9 @@ func queueInBackfill(tx *gorm.DB, plan *dag.Plan, b backfillRow, r BackfillRun, 
 		row.BackfillKey, row.BackfillOrder = b.BackfillKey, order
 		return insertRun(tx, plan, &row)
 	}
+	if err := lockRun(tx, was.RunKey); err != nil {
+		return err
+	}
 	var instances []instanceRow
 	if err := tx.Where("run_key = ?", was.RunKey).Find(&instances).Error; err != nil {
 		return err
@@ -173,6 +179,10 @@ func queueInBackfill(tx *gorm.DB, plan *dag.Plan, b backfillRow, r BackfillRun, 
 
 // completeBackfill ends a backfill when none of its runs is left.
 func completeBackfill(tx *gorm.DB, key int64, now time.Time) error {
+	// Of two runs that end at the same moment the second has to see the end of the first.
+	if err := tx.Model(&backfillRow{}).Where("backfill_key = ?", key).Update("completed_at", gorm.Expr("completed_at")).Error; err != nil {
+		return err
+	}
 	left := tx.Model(&runRow{}).Select("1").Where("backfill_key = ? AND state IN ?", key, []dag.RunState{dag.RunQueued, dag.RunRunning})
 	return tx.Model(&backfillRow{}).Where("backfill_key = ? AND completed_at = 0 AND NOT EXISTS (?)", key, left).Update("completed_at", micros(now)).Error
 }
@@ -182,6 +192,11 @@ func completeBackfill(tx *gorm.DB, key int64, now time.Time) error {
 func (s *Store) CancelBackfill(ctx context.Context, id int64, now time.Time) (Backfill, error) {
 	var active bool
 	err := sqlstore.InTx(ctx, s.db, func(tx *gorm.DB) error {
+		// The row of the DAG comes first, see lockRun: a run that is just started would otherwise wait for us, and we for it.
+		of := tx.Model(&backfillRow{}).Select("dag_id").Where("backfill_key = ?", id)
+		if err := tx.Model(&dagRow{}).Where("dag_id = (?)", of).Update("paused", gorm.Expr("paused")).Error; err != nil {
+			return err
+		}
 		res := tx.Model(&backfillRow{}).Where("backfill_key = ? AND completed_at = 0", id).Update("completed_at", micros(now))
 		if active = res.RowsAffected == 1; res.Error != nil || !active {
 			return res.Error

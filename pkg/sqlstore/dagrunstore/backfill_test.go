@@ -67,8 +67,8 @@ func stateOf(t *testing.T, s *dagrunstore.Store, id string) dag.RunState {
 	return run.State
 }
 
-func TestABackfillMakesWhatIsMissingAndRunsAgainWhatFailed(t *testing.T) {
-	s, p := open(t), chain(t)
+func aBackfillMakesWhatIsMissingAndRunsAgainWhatFailed(t *testing.T, s *dagrunstore.Store) {
+	p := chain(t)
 	list := days(4)
 	trigger := func(id string, at time.Time, fails bool) {
 		_, err := s.Trigger(t.Context(), p, dagrunstore.NewRun{ID: id, Type: dag.Manual, LogicalDate: at, Conf: `{"a":1}`}, now)
@@ -135,8 +135,8 @@ func TestABackfillMakesWhatIsMissingAndRunsAgainWhatFailed(t *testing.T) {
 	require.Empty(t, drain(t, s, p))
 }
 
-func TestABackfillIsAllOrNothing(t *testing.T) {
-	s, p := open(t), chain(t)
+func aBackfillIsAllOrNothing(t *testing.T, s *dagrunstore.Store) {
+	p := chain(t)
 	// The id of the third day is taken by a run of another date.
 	_, err := s.Trigger(t.Context(), p, dagrunstore.NewRun{ID: "backfill__2025-12-03T00:00:00+00:00", Type: dag.Manual}, now)
 	require.NoError(t, err)
@@ -158,8 +158,8 @@ func TestABackfillIsAllOrNothing(t *testing.T) {
 	require.EqualValues(t, 1, total)
 }
 
-func TestABackfillGoesBackwardsAndCanBeCancelled(t *testing.T) {
-	s, p := open(t), chain(t)
+func aBackfillGoesBackwardsAndCanBeCancelled(t *testing.T, s *dagrunstore.Store) {
+	p := chain(t)
 	n := backfillOf(3, dag.ReprocessNone)
 	n.Intervals[0], n.Intervals[2] = n.Intervals[2], n.Intervals[0]
 	b, _, err := s.CreateBackfill(t.Context(), p, n, now)
@@ -186,8 +186,8 @@ func TestABackfillGoesBackwardsAndCanBeCancelled(t *testing.T) {
 	require.Equal(t, []string{"backfill__2025-12-01T00:00:00+00:00", "backfill__2025-12-02T00:00:00+00:00"}, drain(t, s, p))
 }
 
-func TestTheScheduleMakesNoSecondRunOfADay(t *testing.T) {
-	s, p := open(t), chain(t)
+func theScheduleMakesNoSecondRunOfADay(t *testing.T, s *dagrunstore.Store) {
+	p := chain(t)
 	schedule, err := dag.ParseSchedule("@daily", "2025-11-01", "UTC", true)
 	require.NoError(t, err)
 	begin := days(1)[0].Start

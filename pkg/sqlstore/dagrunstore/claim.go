@@ -89,6 +89,9 @@ type Outcome struct {
 func (s *Store) Finish(ctx context.Context, plan *dag.Plan, c Claim, out Outcome, now time.Time) (p Progress, state dag.TaskState, ok bool, err error) {
 	err = sqlstore.InTx(ctx, s.db, func(tx *gorm.DB) error {
 		p, state, ok = Progress{}, dag.StateSuccess, false
+		if err := lockRun(tx, c.Run.Key); err != nil {
+			return err
+		}
 		set := map[string]any{"ended_at": micros(now), "lease_until": 0, "retry_at": 0}
 		problem := ""
 		if out.Err != nil {
@@ -127,7 +130,7 @@ func (s *Store) Finish(ctx context.Context, plan *dag.Plan, c Claim, out Outcome
 
 func endTry(tx *gorm.DB, c Claim, state dag.TaskState, problem string, now time.Time) error {
 	return tx.Model(&tryRow{}).Where("instance_key = ? AND try = ? AND fence = ?", c.Instance, c.Try, c.Fence).
-		Updates(map[string]any{"state": state, "error": problem, "ended_at": micros(now)}).Error
+		Updates(map[string]any{"state": state, "error": sqlstore.Clean(problem), "ended_at": micros(now)}).Error
 }
 
 func recordFollowed(tx *gorm.DB, c Claim, follow []string, now time.Time) error {
@@ -157,7 +160,7 @@ func (s *Store) Requeue(ctx context.Context, c Claim, why string, now time.Time)
 		if err := endTry(tx, c, StateRestarting, why, now); err != nil {
 			return err
 		}
-		return tx.Create(&logRow{InstanceKey: c.Instance, Try: c.Try, LoggedAt: micros(now), Level: "WARN", Message: why, Attributes: "{}"}).Error
+		return tx.Create(&logRow{InstanceKey: c.Instance, Try: c.Try, LoggedAt: micros(now), Level: "WARN", Message: sqlstore.Clean(why), Attributes: "{}"}).Error
 	})
 	return job, ok, sqlstore.Translate(err, "queueing a task again")
 }

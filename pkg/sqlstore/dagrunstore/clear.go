@@ -23,8 +23,11 @@ func (s *Store) Clear(ctx context.Context, dagID, runID string, tasks []string, 
 	var cleared []Instance
 	err = sqlstore.InTx(ctx, s.db, func(tx *gorm.DB) error {
 		cleared = nil
+		if err := lockRun(tx, run.RunKey); err != nil {
+			return err
+		}
 		var rows []instanceRow
-		if err := tx.Where("run_key = ? AND task_id IN ?", run.RunKey, tasks).Order("instance_key").Find(&rows).Error; err != nil {
+		if err := tx.Where("run_key = ? AND task_id IN ?", run.RunKey, cleanAll(tasks)).Order("instance_key").Find(&rows).Error; err != nil {
 			return err
 		}
 		for _, r := range rows {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -13,10 +12,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tasador/migrations"
 	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
 	"tasador/pkg/sqlstore"
 	"tasador/pkg/sqlstore/dagrunstore"
+	"tasador/pkg/testkit"
 )
 
 var now = time.Date(2026, 1, 2, 3, 4, 5, 678000, time.UTC)
@@ -33,15 +34,47 @@ func chain(t *testing.T) *dag.Plan {
 	return p
 }
 
-func open(t *testing.T) *dagrunstore.Store {
+// engines are those that the store can be kept in.
+var engines = migrations.Dialects("dagrun")
+
+func open(t *testing.T, url string) *dagrunstore.Store {
 	t.Helper()
-	db, err := sqlstore.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "pipeline.db"), slog.New(slog.DiscardHandler))
+	db, err := sqlstore.Open(t.Context(), url, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	s, err := dagrunstore.Open(t.Context(), db)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	t.Cleanup(func() {
+		require.NoError(t, sqlstore.MigrateDown(context.Background(), db, "dagrun", 0)) // the next test finds it empty
+		require.NoError(t, s.Close())
+	})
 	require.NoError(t, s.EnsureDAG(t.Context(), "d"))
 	return s
+}
+
+// TestStore holds the store on each engine to what the dispatcher and the pages rely on.
+func TestStore(t *testing.T) {
+	testkit.OnEach(t, engines, func(t *testing.T, url string) {
+		for name, test := range map[string]func(*testing.T, *dagrunstore.Store){
+			"TriggeredRunComesBackAsGiven":                      triggeredRunComesBackAsGiven,
+			"OfManyWhoClaimOneDoes":                             ofManyWhoClaimOneDoes,
+			"ARunGoesThroughItsStates":                          aRunGoesThroughItsStates,
+			"ALostClaimChangesNothing":                          aLostClaimChangesNothing,
+			"ARenewedLeaseIsNotLost":                            aRenewedLeaseIsNotLost,
+			"XComsOfEarlierTriesAreGone":                        xComsOfEarlierTriesAreGone,
+			"MaxActiveRunsAndPauseHoldRunsBack":                 maxActiveRunsAndPauseHoldRunsBack,
+			"LogLinesAreBounded":                                logLinesAreBounded,
+			"ClearOfWhatRunsIsRefused":                          clearOfWhatRunsIsRefused,
+			"ABackfillMakesWhatIsMissingAndRunsAgainWhatFailed": aBackfillMakesWhatIsMissingAndRunsAgainWhatFailed,
+			"ABackfillIsAllOrNothing":                           aBackfillIsAllOrNothing,
+			"ABackfillGoesBackwardsAndCanBeCancelled":           aBackfillGoesBackwardsAndCanBeCancelled,
+			"TheScheduleMakesNoSecondRunOfADay":                 theScheduleMakesNoSecondRunOfADay,
+			"PruneDeletesABackfillOfWhichNothingIsLeft":         pruneDeletesABackfillOfWhichNothingIsLeft,
+			"EverybodyAtOnce":                                   everybodyAtOnce, "ASecondPlannerStartsNoSecondRun": aSecondPlannerStartsNoSecondRun,
+			"TextsThatNoDatabaseTakes": textsThatNoDatabaseTakes, "TextsCompareByBytes": textsCompareByBytes,
+		} {
+			t.Run(name, func(t *testing.T) { test(t, open(t, url)) })
+		}
+	})
 }
 
 // running triggers a run and puts it to work; it returns the job of the first task.
@@ -64,8 +97,8 @@ func claim(t *testing.T, s *dagrunstore.Store, job dagrunstore.Job, at time.Time
 	return c
 }
 
-func TestTriggeredRunComesBackAsGiven(t *testing.T) {
-	s, p := open(t), chain(t)
+func triggeredRunComesBackAsGiven(t *testing.T, s *dagrunstore.Store) {
+	p := chain(t)
 	logical := time.Date(2026, 1, 1, 0, 0, 0, 0, time.FixedZone("", 3600))
 	_, err := s.Trigger(t.Context(), p, dagrunstore.NewRun{Type: dag.Manual, LogicalDate: logical, Conf: `{"a":1}`, TriggeredBy: "rest_api", Note: "n"}, now)
 	require.NoError(t, err)
@@ -92,8 +125,8 @@ func TestTriggeredRunComesBackAsGiven(t *testing.T) {
 	require.Equal(t, apperror.NotFound, apperror.CodeOf(err))
 }
 
-func TestOfManyWhoClaimOneDoes(t *testing.T) {
-	s, p := open(t), chain(t)
+func ofManyWhoClaimOneDoes(t *testing.T, s *dagrunstore.Store) {
+	p := chain(t)
 	job := running(t, s, p, "r")
 	var wg sync.WaitGroup
 	won := make(chan bool, 8)
@@ -114,8 +147,8 @@ func TestOfManyWhoClaimOneDoes(t *testing.T) {
 	require.Equal(t, 1, count)
 }
 
-func TestARunGoesThroughItsStates(t *testing.T) {
-	s, p := open(t), chain(t)
+func aRunGoesThroughItsStates(t *testing.T, s *dagrunstore.Store) {
+	p := chain(t)
 	first := claim(t, s, running(t, s, p, "r"), now)
 	progress, state, ok, err := s.Finish(t.Context(), p, first, dagrunstore.Outcome{}, now.Add(time.Second))
 	require.NoError(t, err)
@@ -152,8 +185,8 @@ func TestARunGoesThroughItsStates(t *testing.T) {
 	}, tries)
 }
 
-func TestALostClaimChangesNothing(t *testing.T) {
-	s, p := open(t), chain(t)
+func aLostClaimChangesNothing(t *testing.T, s *dagrunstore.Store) {
+	p := chain(t)
 	c := claim(t, s, running(t, s, p, "r"), now)
 	lost, err := s.Running(t.Context(), "d")
 	require.NoError(t, err)
@@ -186,8 +219,8 @@ func TestALostClaimChangesNothing(t *testing.T) {
 	require.Equal(t, "lost", lines[0].Message)
 }
 
-func TestARenewedLeaseIsNotLost(t *testing.T) {
-	s, p := open(t), chain(t)
+func aRenewedLeaseIsNotLost(t *testing.T, s *dagrunstore.Store) {
+	p := chain(t)
 	c := claim(t, s, running(t, s, p, "r"), now)
 	ok, err := s.Renew(t.Context(), c, now.Add(time.Hour))
 	require.NoError(t, err)
@@ -197,8 +230,8 @@ func TestARenewedLeaseIsNotLost(t *testing.T) {
 	require.Equal(t, now.Add(time.Hour), claims[0].Lease)
 }
 
-func TestXComsOfEarlierTriesAreGone(t *testing.T) {
-	s, p := open(t), chain(t)
+func xComsOfEarlierTriesAreGone(t *testing.T, s *dagrunstore.Store) {
+	p := chain(t)
 	c := claim(t, s, running(t, s, p, "r"), now)
 	require.NoError(t, s.PushXCom(t.Context(), c, "k", json.RawMessage(`1`), now))
 	require.NoError(t, s.PushXCom(t.Context(), c, "k", json.RawMessage(`{"a":2}`), now))
@@ -212,8 +245,8 @@ func TestXComsOfEarlierTriesAreGone(t *testing.T) {
 	require.Equal(t, apperror.NotFound, apperror.CodeOf(err))
 }
 
-func TestMaxActiveRunsAndPauseHoldRunsBack(t *testing.T) {
-	s, p := open(t), chain(t)
+func maxActiveRunsAndPauseHoldRunsBack(t *testing.T, s *dagrunstore.Store) {
+	p := chain(t)
 	c := claim(t, s, running(t, s, p, "a"), now)
 	_, err := s.Trigger(t.Context(), p, dagrunstore.NewRun{ID: "b", Type: dag.Manual, LogicalDate: now.Add(time.Hour)}, now)
 	require.NoError(t, err)
@@ -232,8 +265,8 @@ func TestMaxActiveRunsAndPauseHoldRunsBack(t *testing.T) {
 	require.Equal(t, dag.StateScheduled, i.State)
 }
 
-func TestLogLinesAreBounded(t *testing.T) {
-	s, p := open(t), chain(t)
+func logLinesAreBounded(t *testing.T, s *dagrunstore.Store) {
+	p := chain(t)
 	c := claim(t, s, running(t, s, p, "r"), now)
 	require.NoError(t, s.AppendLog(t.Context(), c.Instance, 1, dagrunstore.LogLine{At: now, Level: "INFO", Message: strings.Repeat("x", 1<<20)}))
 	lines, err := s.Log(t.Context(), c.Instance, 1, 0, 10)
@@ -242,24 +275,9 @@ func TestLogLinesAreBounded(t *testing.T) {
 	require.Equal(t, now, lines[0].At)
 }
 
-func TestClearOfWhatRunsIsRefused(t *testing.T) {
-	s, p := open(t), chain(t)
+func clearOfWhatRunsIsRefused(t *testing.T, s *dagrunstore.Store) {
+	p := chain(t)
 	claim(t, s, running(t, s, p, "r"), now)
 	_, err := s.Clear(t.Context(), "d", "r", []string{"first"}, nil, false, now)
 	require.Equal(t, apperror.FailedPrecondition, apperror.CodeOf(err))
-}
-
-func TestTheLockIsExclusive(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pipeline.lock")
-	first, err := dagrunstore.Acquire(t.Context(), path)
-	require.NoError(t, err)
-	_, err = dagrunstore.Acquire(t.Context(), path)
-	require.ErrorContains(t, err, path)
-	require.Equal(t, apperror.FailedPrecondition, apperror.CodeOf(err))
-	require.NoError(t, first.Release())
-	again, err := dagrunstore.Acquire(t.Context(), path)
-	require.NoError(t, err)
-	require.NoError(t, again.Release())
-	_, err = dagrunstore.Acquire(t.Context(), filepath.Join(t.TempDir(), "missing", "pipeline.lock"))
-	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
 }

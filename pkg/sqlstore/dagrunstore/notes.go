@@ -31,10 +31,11 @@ func (s *Store) AppendLog(ctx context.Context, instance int64, try int, line Log
 	if len(line.Message) > maxLogText {
 		line.Message = line.Message[:maxLogText] + "…"
 	}
+	line.Message = sqlstore.Clean(line.Message) // also of a character that was cut
 	if len(line.Attributes) == 0 || len(line.Attributes) > maxLogText {
 		line.Attributes = json.RawMessage("{}")
 	}
-	row := logRow{InstanceKey: instance, Try: try, LoggedAt: micros(line.At), Level: line.Level, Message: line.Message, Attributes: string(line.Attributes)}
+	row := logRow{InstanceKey: instance, Try: try, LoggedAt: micros(line.At), Level: line.Level, Message: line.Message, Attributes: sqlstore.Clean(string(line.Attributes))}
 	return sqlstore.Translate(s.db.WithContext(ctx).Create(&row).Error, "a log line")
 }
 
@@ -56,8 +57,12 @@ type XCom struct {
 	PushedAt time.Time
 }
 
-// PushXCom stores a value of the claim's task. Codes: FailedPrecondition if the claim has been lost.
+// PushXCom stores a value of the claim's task. Codes: FailedPrecondition if the claim has been lost, Invalid for a key or value with
+// characters that no database takes.
 func (s *Store) PushXCom(ctx context.Context, c Claim, key string, value json.RawMessage, now time.Time) error {
+	if !sqlstore.Storable(key, string(value)) {
+		return apperror.New(apperror.Invalid, "the XCom %q of the task %s holds a NUL character or is not UTF-8; write such bytes as base64", key, c.TaskID)
+	}
 	err := sqlstore.InTx(ctx, s.db, func(tx *gorm.DB) error {
 		// Touching the row holds the claim until the value is in.
 		res := held(tx, c).Update("fence", c.Fence)
@@ -74,6 +79,9 @@ func (s *Store) PushXCom(ctx context.Context, c Claim, key string, value json.Ra
 
 // XComOf returns a value of a task of the run with the given key. Codes: NotFound.
 func (s *Store) XComOf(ctx context.Context, runKey int64, taskID, key string) (XCom, error) {
+	if !sqlstore.Storable(taskID, key) {
+		return XCom{}, apperror.New(apperror.NotFound, "the XCom %q of the task %q does not exist", key, taskID)
+	}
 	var row xcomRow
 	err := s.db.WithContext(ctx).Joins("JOIN task_instance ON task_instance.instance_key = xcom.instance_key").
 		Where("task_instance.run_key = ? AND task_instance.task_id = ? AND xcom.xcom_key = ?", runKey, taskID, key).Take(&row).Error

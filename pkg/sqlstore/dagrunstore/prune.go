@@ -26,6 +26,15 @@ func (s *Store) Prune(ctx context.Context, dagID string, keep int) (deleted int,
 		if err := finished.Order("ended_at, run_key").Limit(min(int(n)-keep, maxPruned)).Pluck("run_key", &runs).Error; err != nil {
 			return err
 		}
+		// Some may be cleared just now: those that are locked and still finished stay so.
+		if err := finished.Where("run_key IN ?", runs).Update("decided_at", gorm.Expr("decided_at")).Error; err != nil {
+			return err
+		}
+		asked := runs
+		runs = nil
+		if err := finished.Where("run_key IN ?", asked).Pluck("run_key", &runs).Error; err != nil {
+			return err
+		}
 		instances := tx.Model(&instanceRow{}).Select("instance_key").Where("run_key IN ?", runs)
 		for _, rows := range []any{&logRow{}, &xcomRow{}, &tryRow{}} {
 			if err := tx.Where("instance_key IN (?)", instances).Delete(rows).Error; err != nil {
@@ -37,7 +46,7 @@ func (s *Store) Prune(ctx context.Context, dagID string, keep int) (deleted int,
 				return err
 			}
 		}
-		deleted, more = len(runs), int(n)-keep > len(runs)
+		deleted, more = len(runs), int(n)-keep > len(asked)
 		left := tx.Model(&runRow{}).Select("1").Where("dag_run.backfill_key = backfill.backfill_key")
 		oldest := tx.Model(&runRow{}).Select("min(queued_at)").Where("dag_id = ?", dagID)
 		return tx.Where("dag_id = ? AND completed_at > 0 AND completed_at < (?) AND NOT EXISTS (?)", dagID, oldest, left).Delete(&backfillRow{}).Error

@@ -3,7 +3,6 @@ package dagrunstore_test
 import (
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -12,12 +11,16 @@ import (
 	"tasador/pkg/dag"
 	"tasador/pkg/sqlstore"
 	"tasador/pkg/sqlstore/dagrunstore"
+	"tasador/pkg/testkit"
 )
 
 // TestPruneKeepsTheNewestWhole makes five runs, of which the first is run again last, and keeps three: rows of the others are nowhere left.
 func TestPruneKeepsTheNewestWhole(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pipeline.db")
-	db, err := sqlstore.Open(t.Context(), "sqlite:"+path, slog.New(slog.DiscardHandler))
+	testkit.OnEach(t, engines, testPruneKeepsTheNewestWhole)
+}
+
+func testPruneKeepsTheNewestWhole(t *testing.T, url string) {
+	db, err := sqlstore.Open(t.Context(), url, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	s, err := dagrunstore.Open(t.Context(), db)
 	require.NoError(t, err)
@@ -73,8 +76,8 @@ func TestPruneKeepsTheNewestWhole(t *testing.T) {
 	require.Zero(t, deleted)
 }
 
-func TestPruneDeletesABackfillOfWhichNothingIsLeft(t *testing.T) {
-	s, p := open(t), chain(t)
+func pruneDeletesABackfillOfWhichNothingIsLeft(t *testing.T, s *dagrunstore.Store) {
+	p := chain(t)
 	_, _, err := s.CreateBackfill(t.Context(), p, backfillOf(2, dag.ReprocessNone), now)
 	require.NoError(t, err)
 	require.Len(t, drain(t, s, p), 2)

@@ -22,6 +22,9 @@ func (s *Store) Run(ctx context.Context, dagID, runID string) (Run, error) {
 
 func (s *Store) runRow(ctx context.Context, dagID, runID string) (runRow, error) {
 	var row runRow
+	if !sqlstore.Storable(dagID, runID) {
+		return row, apperror.New(apperror.NotFound, "the run %q of the DAG %q does not exist", runID, dagID)
+	}
 	err := s.db.WithContext(ctx).Where("dag_id = ? AND run_id = ?", dagID, runID).Take(&row).Error
 	return row, sqlstore.Translate(err, "the run "+runID+" of the DAG "+dagID)
 }
@@ -97,10 +100,10 @@ func (s *Store) Runs(ctx context.Context, q RunQuery) ([]Run, int64, error) {
 		db = db.Where("dag_id = ?", q.DAGID)
 	}
 	if len(q.States) > 0 {
-		db = db.Where("state IN ?", q.States)
+		db = db.Where("state IN ?", cleanAll(q.States))
 	}
 	if len(q.Types) > 0 {
-		db = db.Where("run_type IN ?", q.Types)
+		db = db.Where("run_type IN ?", cleanAll(q.Types))
 	}
 	for _, r := range q.Ranges {
 		if db, err = r.apply(db); err != nil {
@@ -124,6 +127,15 @@ func (s *Store) Runs(ctx context.Context, q RunQuery) ([]Run, int64, error) {
 		runs[i] = r.toRun()
 	}
 	return runs, total, nil
+}
+
+// cleanAll makes texts to compare with fit for a statement; what had to be changed equals nothing that is stored.
+func cleanAll(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, s := range texts {
+		out[i] = sqlstore.Clean(s)
+	}
+	return out
 }
 
 // RunCounts counts the runs of every DAG by state.
@@ -166,6 +178,9 @@ func (s *Store) Instance(ctx context.Context, dagID, runID, taskID string) (Inst
 	run, err := s.runRow(ctx, dagID, runID)
 	if err != nil {
 		return Instance{}, err
+	}
+	if !sqlstore.Storable(taskID) {
+		return Instance{}, apperror.New(apperror.NotFound, "the task %q of the run %s does not exist", taskID, runID)
 	}
 	var row instanceRow
 	err = s.db.WithContext(ctx).Where("run_key = ? AND task_id = ?", run.RunKey, taskID).Take(&row).Error

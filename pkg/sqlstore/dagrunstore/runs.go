@@ -48,8 +48,11 @@ type NewRun struct {
 }
 
 // Trigger stores a run in state queued, with an instance in state none for each task of the plan. Codes: AlreadyExists if the DAG has a
-// run of that id or logical date, NotFound for a DAG that EnsureDAG has not seen.
+// run of that id or logical date, NotFound for a DAG that EnsureDAG has not seen, Invalid for texts with characters that no database takes.
 func (s *Store) Trigger(ctx context.Context, plan *dag.Plan, n NewRun, now time.Time) (Run, error) {
+	if !sqlstore.Storable(n.ID, n.Conf, n.TriggeredBy, n.Note) {
+		return Run{}, apperror.New(apperror.Invalid, "the id, the conf or the note of the run holds a NUL character or is not UTF-8; write it without")
+	}
 	row := newRunRow(plan, n, now)
 	err := sqlstore.InTx(ctx, s.db, func(tx *gorm.DB) error { return insertRun(tx, plan, &row) })
 	return row.toRun(), err
