@@ -39,9 +39,10 @@ type Log struct {
 
 // Pipeline is the role that runs the DAG.
 type Pipeline struct {
-	Listen    string `name:"listen" default:"127.0.0.1:8080" placeholder:"ADDR" roles:"pipeline" help:"Address of the pipeline server."`
-	DB        string `name:"db" placeholder:"URL" roles:"pipeline" help:"Database of DAG runs. Default: sqlite:DATA-DIR/pipeline.db"`
-	PublicURL string `name:"public-url" placeholder:"URL" roles:"pipeline,tracking,serving,source" help:"Where browsers reach the pipeline server, for the links of the pages. Default: its address as this process knows it."`
+	Listen     string `name:"listen" default:"127.0.0.1:8080" placeholder:"ADDR" roles:"pipeline" help:"Address of the pipeline server."`
+	DB         string `name:"db" placeholder:"URL" roles:"pipeline" help:"Database of DAG runs: sqlite:PATH or postgres://user:password@host:port/name. Default: sqlite:DATA-DIR/pipeline.db"`
+	JobsSchema string `name:"jobs-schema" default:"tasador_jobs" roles:"pipeline" placeholder:"NAME" help:"Schema for the tables of jobs in the database of DAG runs, if that is PostgreSQL. Pipelines that share a database need one each."`
+	PublicURL  string `name:"public-url" placeholder:"URL" roles:"pipeline,tracking,serving,source" help:"Where browsers reach the pipeline server, for the links of the pages. Default: its address as this process knows it."`
 }
 
 // Tracking is the role that keeps experiments, models and artifacts, and where the other roles find it.
@@ -90,7 +91,7 @@ type CleanData struct {
 
 // Predictions is the database of answered predictions.
 type Predictions struct {
-	URL string `name:"url" placeholder:"URL" roles:"serving" help:"Database of answered predictions. Default: sqlite:DATA-DIR/predictions.db, or RawData where serving runs without pipeline and --rawdata.url is given."`
+	URL string `name:"url" placeholder:"URL" roles:"serving" help:"Database of answered predictions. Default: RawData where that is on a server, or where serving runs without pipeline and --rawdata.url is given; else sqlite:DATA-DIR/predictions.db"`
 }
 
 // Artifacts is where tracking keeps files.

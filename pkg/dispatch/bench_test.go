@@ -6,19 +6,27 @@ import (
 	"testing"
 	"time"
 
+	"tasador/migrations"
 	"tasador/pkg/dag"
+	"tasador/pkg/testkit"
 )
 
-// BenchmarkHandOver measures the time from the end of a task to the start of the next one, in a chain of b.N empty tasks.
+// BenchmarkHandOver measures the time from the end of a task to the start of the next one, in a chain of b.N empty tasks, on each
+// engine.
 func BenchmarkHandOver(b *testing.B) {
-	dir := b.TempDir()
-	s := openStore(b, dir)
+	for _, engine := range migrations.Dialects("dagrun") {
+		b.Run(engine, func(b *testing.B) { benchmarkHandOver(b, place(testkit.NewDatabase(b, engine))) })
+	}
+}
+
+func benchmarkHandOver(b *testing.B, at place) {
+	s := openStore(b, at)
 	b.Cleanup(func() { _ = s.Close() })
 	tasks := []dag.Task{task("t0", ok)}
 	for i := range b.N {
 		tasks = append(tasks, task(fmt.Sprintf("t%d", i+1), ok, tasks[i].ID))
 	}
-	e := start(b, options(b, dir, s, plan(b, tasks...)))
+	e := start(b, options(b, at, s, plan(b, tasks...)))
 	b.ResetTimer()
 	e.trigger(b, "r")
 	e.awaitRun(b, "r", dag.RunSuccess)

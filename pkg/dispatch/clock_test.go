@@ -24,8 +24,9 @@ func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c
 func (c *clock) set(ahead time.Duration) { c.ahead.Store(int64(ahead)) }
 
 // TestAClockThatJumpsLosesNothing sets the clock by days, months and years in the middle of tasks, both ways.
-func TestAClockThatJumpsLosesNothing(t *testing.T) {
-	dir := t.TempDir()
+func TestAClockThatJumpsLosesNothing(t *testing.T) { onEach(t, testAClockThatJumpsLosesNothing) }
+
+func testAClockThatJumpsLosesNothing(t *testing.T, at place) {
 	var c clock
 	var ran [6]atomic.Int64
 	var tasks []dag.Task
@@ -41,7 +42,7 @@ func TestAClockThatJumpsLosesNothing(t *testing.T) {
 		}
 		tasks = append(tasks, next)
 	}
-	opts := options(t, dir, store(t, dir), plan(t, tasks...))
+	opts := options(t, at, store(t, at), plan(t, tasks...))
 	opts.Now = c.now
 	b := start(t, opts)
 	for round, id := range []string{"r1", "r2"} {
@@ -55,7 +56,10 @@ func TestAClockThatJumpsLosesNothing(t *testing.T) {
 
 // TestARetryWaitsItsDelayWhateverTheClockSays: after a failure the clock is set back by a day.
 func TestARetryWaitsItsDelayWhateverTheClockSays(t *testing.T) {
-	dir := t.TempDir()
+	onEach(t, testARetryWaitsItsDelayWhateverTheClockSays)
+}
+
+func testARetryWaitsItsDelayWhateverTheClockSays(t *testing.T, at place) {
 	var c clock
 	c.set(day)
 	failing := task("t", func(_ context.Context, tc *dag.TaskContext) (dag.Result, error) {
@@ -65,7 +69,7 @@ func TestARetryWaitsItsDelayWhateverTheClockSays(t *testing.T) {
 		return dag.Done(), nil
 	})
 	failing.Retries, failing.RetryDelay = 1, 50*time.Millisecond
-	opts := options(t, dir, store(t, dir), plan(t, failing))
+	opts := options(t, at, store(t, at), plan(t, failing))
 	opts.Now = c.now
 	b := start(t, opts)
 	require.NoError(t, b.SetPaused(t.Context(), "d", false))
@@ -78,11 +82,14 @@ func TestARetryWaitsItsDelayWhateverTheClockSays(t *testing.T) {
 
 // TestAQueuedTryIsClaimedAfterTheClockWasSetBack: its job waits for the only worker, and the clock is set back meanwhile.
 func TestAQueuedTryIsClaimedAfterTheClockWasSetBack(t *testing.T) {
-	dir := t.TempDir()
+	onEach(t, testAQueuedTryIsClaimedAfterTheClockWasSetBack)
+}
+
+func testAQueuedTryIsClaimedAfterTheClockWasSetBack(t *testing.T, at place) {
 	var c clock
 	c.set(day)
 	begun, release := make(chan struct{}), make(chan struct{})
-	opts := options(t, dir, store(t, dir), plan(t, task("a", func(context.Context, *dag.TaskContext) (dag.Result, error) {
+	opts := options(t, at, store(t, at), plan(t, task("a", func(context.Context, *dag.TaskContext) (dag.Result, error) {
 		close(begun)
 		<-release
 		return dag.Done(), nil
@@ -101,12 +108,15 @@ func TestAQueuedTryIsClaimedAfterTheClockWasSetBack(t *testing.T) {
 
 // TestTheNextProcessRunsWhatWasQueuedInItsFuture: a process whose clock was a day ahead hands a task back, and the next has the right time.
 func TestTheNextProcessRunsWhatWasQueuedInItsFuture(t *testing.T) {
-	dir := t.TempDir()
-	s := store(t, dir)
+	onEach(t, testTheNextProcessRunsWhatWasQueuedInItsFuture)
+}
+
+func testTheNextProcessRunsWhatWasQueuedInItsFuture(t *testing.T, at place) {
+	s := store(t, at)
 	var c clock
 	c.set(day)
 	begun := make(chan struct{})
-	opts := options(t, dir, s, plan(t, task("t", func(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
+	opts := options(t, at, s, plan(t, task("t", func(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
 		close(begun)
 		return untilCancelled(ctx, tc)
 	})))
@@ -116,17 +126,20 @@ func TestTheNextProcessRunsWhatWasQueuedInItsFuture(t *testing.T) {
 	<-begun
 	require.NoError(t, first.stop())
 	c.set(0)
-	opts = options(t, dir, s, plan(t, task("t", ok)))
+	opts = options(t, at, s, plan(t, task("t", ok)))
 	opts.Now = c.now
 	start(t, opts).awaitRun(t, "r", dag.RunSuccess)
 }
 
 // TestALeaseOfTheFutureDoesNotHoldUntilThen: a worker that is never heard of again claimed a task when the clock was a day ahead.
 func TestALeaseOfTheFutureDoesNotHoldUntilThen(t *testing.T) {
-	dir := t.TempDir()
-	s := store(t, dir)
+	onEach(t, testALeaseOfTheFutureDoesNotHoldUntilThen)
+}
+
+func testALeaseOfTheFutureDoesNotHoldUntilThen(t *testing.T, at place) {
+	s := store(t, at)
 	begun, release := make(chan struct{}), make(chan struct{})
-	opts := options(t, dir, s, plan(t, task("busy", func(context.Context, *dag.TaskContext) (dag.Result, error) {
+	opts := options(t, at, s, plan(t, task("busy", func(context.Context, *dag.TaskContext) (dag.Result, error) {
 		close(begun)
 		<-release
 		return dag.Done(), nil
@@ -145,7 +158,11 @@ func TestALeaseOfTheFutureDoesNotHoldUntilThen(t *testing.T) {
 
 // TestTheSchedulerFollowsAClockThatIsSet: neither a jump ahead by years nor the way back repeats a run or holds the next one up.
 func TestTheSchedulerFollowsAClockThatIsSet(t *testing.T) {
-	s, p := store(t, t.TempDir()), plan(t, task("t", ok))
+	onEach(t, testTheSchedulerFollowsAClockThatIsSet)
+}
+
+func testTheSchedulerFollowsAClockThatIsSet(t *testing.T, at place) {
+	s, p := store(t, at), plan(t, task("t", ok))
 	require.NoError(t, s.EnsureDAG(t.Context(), "d"))
 	schedule, err := dag.ParseSchedule("@daily", "2025-05-01", "UTC", false)
 	require.NoError(t, err)

@@ -11,7 +11,7 @@ import (
 	"tasador/pkg/sqlstore/dagrunstore"
 )
 
-// adopt queues again what was running when the process before this one ended. We hold the lock, so nobody runs it any more.
+// adopt queues again what was running when the process before this one ended. We hold the lock, so nobody else runs it any more.
 func (e *Engine) adopt(ctx context.Context) error {
 	for id := range e.plans {
 		left, err := e.store.Running(ctx, id)
@@ -19,6 +19,9 @@ func (e *Engine) adopt(ctx context.Context) error {
 			return err
 		}
 		for _, c := range left {
+			if e.isLive(c.Fence) {
+				continue // it runs here
+			}
 			why := fmt.Sprintf("The process that ran this try ended before the task did; the task goes on as try %d, which uses up no retry.", c.Try+1)
 			if err := e.requeue(ctx, c, why); err != nil {
 				return err
@@ -30,6 +33,8 @@ func (e *Engine) adopt(ctx context.Context) error {
 
 // requeue queues a lost or given-up try again. Its job is inserted by the next look at the rows.
 func (e *Engine) requeue(ctx context.Context, c dagrunstore.Claim, why string) error {
+	ctx, cancel := e.storing(ctx)
+	defer cancel()
 	_, ok, err := e.store.Requeue(ctx, c, why, e.now())
 	if ok {
 		e.opts.Log.WarnContext(ctx, why, "task_id", c.TaskID, "try", c.Try)
@@ -51,12 +56,16 @@ func (e *Engine) control(ctx context.Context) {
 		}
 		e.lastTick.note()
 		wait := e.opts.Reconcile
+		if !e.holds() {
+			timer.Reset(wait) // it is not ours to look after; guard says why
+			continue
+		}
 		failed := e.followClock(ctx, last)
 		if failed == nil {
 			last = e.now()
 		}
 		for id, plan := range e.plans {
-			due, err := e.look(ctx, id, plan)
+			due, err := e.lookInTime(ctx, id, plan)
 			if err != nil && ctx.Err() == nil {
 				e.opts.Log.ErrorContext(ctx, "cannot look after the runs; trying again", "dag_id", id, "error", err)
 				failed = err
@@ -71,12 +80,22 @@ func (e *Engine) control(ctx context.Context) {
 	}
 }
 
+func (e *Engine) lookInTime(ctx context.Context, id string, plan *dag.Plan) (time.Time, error) {
+	limit, cancel := e.storing(ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	return e.look(limit, id, plan)
+}
+
 // Ready reports why the last look at the rows led to nothing, or why the job file cannot be written. Codes: Unavailable.
 func (e *Engine) Ready(ctx context.Context) error {
+	if t := e.tenure.Load(); t.lost.Load() {
+		return *t.why.Load()
+	}
 	last := e.problem.Load()
 	switch {
 	case last == nil || *last == nil:
-		return e.jobs.probe.Check(ctx)
+		return e.jobs.ready(ctx)
 	case apperror.CodeOf(*last) == apperror.Unavailable:
 		return *last
 	}
@@ -117,12 +136,28 @@ func (e *Engine) look(ctx context.Context, id string, plan *dag.Plan) (due time.
 	if err != nil {
 		return due, err
 	}
+	rounds := e.rounds(id, queued)
 	for _, job := range queued {
-		if err := e.jobs.insert(ctx, job, e.epoch.Load()); err != nil {
+		if err := e.jobs.insert(ctx, job, e.epoch.Load(), rounds[job]); err != nil {
 			return due, fmt.Errorf("inserting a job: %w", err)
 		}
 	}
 	return due, nil
+}
+
+// rounds says how often each queued try of a DAG has waited for as long as a lease: its job may have been lost with a connection, taken and not begun, and
+// another one does no harm.
+func (e *Engine) rounds(id string, queued []dagrunstore.Job) map[dagrunstore.Job]int64 {
+	now, since, rounds := time.Now(), map[dagrunstore.Job]time.Time{}, map[dagrunstore.Job]int64{}
+	for _, job := range queued {
+		since[job] = now
+		if seen, before := e.waiting[id][job]; before {
+			since[job] = seen
+		}
+		rounds[job] = int64(now.Sub(since[job]) / e.opts.Lease)
+	}
+	e.waiting[id] = since
+	return rounds
 }
 
 // checkLeases queues again the tries that nobody runs any more. A lease counts from now if the clock was set, or the machine slept: the task may run, and
@@ -156,11 +191,7 @@ func (e *Engine) followClock(ctx context.Context, last time.Time) error {
 		return nil
 	}
 	e.opts.Log.WarnContext(ctx, "the clock was set back", "by_at_least", last.Sub(e.now()))
-	epoch, err := e.store.NextFence(ctx)
-	if err == nil {
-		e.epoch.Store(epoch)
-	}
-	return err
+	return e.drawEpoch(ctx)
 }
 
 // prune deletes finished runs that are more than are kept, some at a time.

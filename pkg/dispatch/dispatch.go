@@ -1,10 +1,10 @@
 // Package dispatch runs the tasks of DAG runs so that a kill at any moment loses nothing and doubles nothing.
 //
-// The rows of dagrunstore are the truth. River only carries jobs, each of which says "try n of this task instance is queued", in an SQLite file of
-// its own. A state is committed first, then its job is inserted; whoever gets the job claims the try with a guarded UPDATE, which gives it a fence and a
+// The rows of dagrunstore are the truth. River only carries jobs, each of which says "try n of this task instance is queued", in tables of its own: an
+// SQLite file, or a schema on the server. A state is committed first, then its job is inserted; whoever gets the job claims the try with a guarded UPDATE, which gives it a fence and a
 // lease that it renews while the task runs. A job that is lost is inserted again from the rows, and one that comes twice finds its try claimed.
 //
-// One process at a time runs the tasks of a pipeline database (a lock file sees to it), so at its start whatever is still running was left by a dead one
+// One process at a time runs the tasks of a pipeline database (a lock sees to it, see tenure), so at its start whatever is still running was left by a dead one
 // and is taken over at once; while it lives, a lease that runs out is what shows that a task was lost. A try that was lost, or handed back at a stop, is
 // queued again as a new try that uses up none of the task's retries: retries are for tasks that fail, not for servers that stop.
 package dispatch
@@ -29,14 +29,17 @@ type Observer interface {
 	RunEnded(dagID string, state dag.RunState, took time.Duration)
 }
 
-// Options say what to run and how. Store, Lock, Plans, JobsFile and Log are required; zero durations have defaults.
+// Options say what to run and how. Store, Lock, Plans, Database and Log are required; zero values of the others have defaults.
 type Options struct {
-	Store     *dagrunstore.Store
-	Lock      *dagrunstore.Lock // keeps other processes out; the caller releases it after Run
-	Plans     []*dag.Plan
-	JobsFile  string // SQLite file of River
-	Log       *slog.Logger
-	Observer  Observer
+	Store    *dagrunstore.Store
+	Lock     *dagrunstore.Lock // keeps other processes out; the caller releases it after Run
+	Plans    []*dag.Plan
+	Database string // URL of the store's database. River's tables are in an SQLite file beside it, or in a schema of their own on its server
+	Log      *slog.Logger
+	Observer Observer
+
+	JobsSchema string // of River's tables on a server; default tasador_jobs
+
 	MaxActive int              // DAG runs of one DAG at the same time; default 1
 	KeepRuns  int              // finished runs of one DAG that are kept, the oldest are deleted; default 0, which keeps all
 	Workers   int              // tasks at the same time; default 16
@@ -57,6 +60,9 @@ func (o *Options) setDefaults() {
 	duration(&o.Reconcile, 2*time.Second)
 	duration(&o.Grace, 5*time.Second)
 	duration(&o.Linger, 15*time.Second)
+	if o.JobsSchema == "" {
+		o.JobsSchema = "tasador_jobs"
+	}
 	if o.MaxActive == 0 {
 		o.MaxActive = 1
 	}
@@ -81,6 +87,8 @@ type Engine struct {
 	jobs  *jobs
 	epoch atomic.Int64 // tells the jobs that count from those of dead processes
 
+	waiting map[string]map[dagrunstore.Job]time.Time // DAG → queued try → when control first saw it
+
 	mu   sync.Mutex
 	live map[int64]bool   // fences of the claims whose tasks run here
 	left map[int64]string // fences of the claims whose end could not be stored → DAG
@@ -92,12 +100,13 @@ type Engine struct {
 	stopping atomic.Bool
 	tasks    context.Context // of all tasks; ends when a stop cancels them
 	cancel   context.CancelFunc
+	tenure   atomic.Pointer[tenure]
 }
 
-// Open opens River's file, which Run closes.
+// Open opens River's tables, which Run closes.
 func Open(ctx context.Context, opts Options) (*Engine, error) {
 	opts.setDefaults()
-	e := &Engine{opts: opts, store: opts.Store, plans: map[string]*dag.Plan{}, live: map[int64]bool{}, left: map[int64]string{}, wake: make(chan struct{}, 1)}
+	e := &Engine{opts: opts, store: opts.Store, plans: map[string]*dag.Plan{}, live: map[int64]bool{}, left: map[int64]string{}, waiting: map[string]map[dagrunstore.Job]time.Time{}, wake: make(chan struct{}, 1)}
 	for _, p := range opts.Plans {
 		id := p.Definition().ID
 		if e.plans[id] != nil {
@@ -114,6 +123,7 @@ func Open(ctx context.Context, opts Options) (*Engine, error) {
 	e.surplus.Store(true)
 	// Tasks outlive the end of Run's context: a stop gives them time.
 	e.tasks, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	e.begin()
 	return e, nil
 }
 
@@ -123,12 +133,19 @@ func (e *Engine) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	epoch, err := e.store.NextFence(ctx)
-	if err != nil {
+	if err := e.drawEpoch(ctx); err != nil {
 		return err
 	}
-	e.epoch.Store(epoch)
-	e.jobs, err = openJobs(ctx, e.opts, e.perform)
+	var err error
+	e.jobs, err = e.openJobs(ctx)
+	return err
+}
+
+func (e *Engine) drawEpoch(ctx context.Context) error {
+	epoch, err := e.store.NextFence(ctx)
+	if err == nil {
+		e.epoch.Store(epoch)
+	}
 	return err
 }
 
@@ -148,8 +165,15 @@ func (e *Engine) work(ctx context.Context, ready func()) error {
 		return err
 	}
 	ready()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	guarded := make(chan error, 1)
+	go func() {
+		guarded <- e.guard(ctx)
+		stop() // also if the lock went to somebody else
+	}()
 	e.control(ctx)
-	return e.drain()
+	return errors.Join(<-guarded, e.drain())
 }
 
 // drain stops claiming at once and waits for the tasks under way.

@@ -5,17 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"tasador/migrations"
 	"tasador/pkg/dag"
 	"tasador/pkg/dispatch"
 	"tasador/pkg/sqlstore"
 	"tasador/pkg/sqlstore/dagrunstore"
+	"tasador/pkg/testkit"
 )
 
 // bench is an engine on files of its own.
@@ -25,9 +26,17 @@ type bench struct {
 	stop  func() error
 }
 
-func openStore(t testing.TB, dir string) *dagrunstore.Store {
+// place is where an engine keeps its rows and jobs: the URL of a database.
+type place string
+
+// onEach runs a test on an empty database of each engine.
+func onEach(t *testing.T, test func(*testing.T, place)) {
+	testkit.OnEach(t, migrations.Dialects("dagrun"), func(t *testing.T, url string) { test(t, place(url)) })
+}
+
+func openStore(t testing.TB, at place) *dagrunstore.Store {
 	t.Helper()
-	db, err := sqlstore.Open(t.Context(), "sqlite:"+filepath.Join(dir, "pipeline.db"), slog.New(slog.DiscardHandler))
+	db, err := sqlstore.Open(t.Context(), string(at), slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	store, err := dagrunstore.Open(t.Context(), db)
 	require.NoError(t, err)
@@ -41,12 +50,12 @@ func plan(t testing.TB, tasks ...dag.Task) *dag.Plan {
 	return p
 }
 
-func options(t testing.TB, dir string, store *dagrunstore.Store, p *dag.Plan) dispatch.Options {
+func options(t testing.TB, at place, store *dagrunstore.Store, p *dag.Plan) dispatch.Options {
 	t.Helper()
-	lock, err := dagrunstore.Acquire(t.Context(), filepath.Join(dir, "pipeline.lock"))
+	lock, err := dagrunstore.Acquire(t.Context(), string(at))
 	require.NoError(t, err)
 	return dispatch.Options{
-		Store: store, Plans: []*dag.Plan{p}, JobsFile: filepath.Join(dir, "jobs.db"), Lock: lock,
+		Store: store, Plans: []*dag.Plan{p}, Database: string(at), Lock: lock,
 		Log: slog.New(slog.DiscardHandler), Grace: 20 * time.Millisecond, Linger: 10 * time.Second,
 	}
 }
@@ -128,17 +137,20 @@ func untilCancelled(ctx context.Context, _ *dag.TaskContext) (dag.Result, error)
 	return dag.Result{}, ctx.Err()
 }
 
-func store(t *testing.T, dir string) *dagrunstore.Store {
+func store(t *testing.T, at place) *dagrunstore.Store {
 	t.Helper()
-	s := openStore(t, dir)
+	s := openStore(t, at)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
 }
 
 func TestChainRunsInOrderAndPassesValues(t *testing.T) {
-	dir := t.TempDir()
-	s := store(t, dir)
-	b := start(t, options(t, dir, s, plan(t,
+	onEach(t, testChainRunsInOrderAndPassesValues)
+}
+
+func testChainRunsInOrderAndPassesValues(t *testing.T, at place) {
+	s := store(t, at)
+	b := start(t, options(t, at, s, plan(t,
 		task("count", func(ctx context.Context, tc *dag.TaskContext) (dag.Result, error) {
 			tc.Log.Info("counting", "rows", 3)
 			return dag.Done(), tc.XComs.Push(ctx, "n", 41)
@@ -162,12 +174,13 @@ func TestChainRunsInOrderAndPassesValues(t *testing.T) {
 	require.Contains(t, b.logOf(t, "r", "count", 1), `INFO counting {"rows":3}`)
 }
 
-func TestBranchSkipsWhatItDoesNotFollow(t *testing.T) {
-	dir := t.TempDir()
-	s := store(t, dir)
+func TestBranchSkipsWhatItDoesNotFollow(t *testing.T) { onEach(t, testBranchSkipsWhatItDoesNotFollow) }
+
+func testBranchSkipsWhatItDoesNotFollow(t *testing.T, at place) {
+	s := store(t, at)
 	end := task("end", ok, "left_end", "right")
 	end.TriggerRule = dag.NoneFailedMinOneSuccess
-	b := start(t, options(t, dir, s, plan(t,
+	b := start(t, options(t, at, s, plan(t,
 		task("branch", func(context.Context, *dag.TaskContext) (dag.Result, error) { return dag.Follow("right"), nil }),
 		task("left", ok, "branch"), task("left_end", ok, "left"), task("right", ok, "branch"), end)))
 	b.trigger(t, "r")
@@ -185,9 +198,10 @@ func TestBranchSkipsWhatItDoesNotFollow(t *testing.T) {
 	require.JSONEq(t, `{"followed":["right"]}`, string(x[0].Value))
 }
 
-func TestBranchToAStrangerFailsTheTask(t *testing.T) {
-	dir := t.TempDir()
-	b := start(t, options(t, dir, store(t, dir), plan(t,
+func TestBranchToAStrangerFailsTheTask(t *testing.T) { onEach(t, testBranchToAStrangerFailsTheTask) }
+
+func testBranchToAStrangerFailsTheTask(t *testing.T, at place) {
+	b := start(t, options(t, at, store(t, at), plan(t,
 		task("branch", func(context.Context, *dag.TaskContext) (dag.Result, error) { return dag.Follow("nowhere"), nil }), task("next", ok, "branch"))))
 	b.trigger(t, "r")
 	b.awaitRun(t, "r", dag.RunFailed)
@@ -195,14 +209,17 @@ func TestBranchToAStrangerFailsTheTask(t *testing.T) {
 }
 
 func TestFailureIsRetriedThenFailsDownstream(t *testing.T) {
-	dir := t.TempDir()
+	onEach(t, testFailureIsRetriedThenFailsDownstream)
+}
+
+func testFailureIsRetriedThenFailsDownstream(t *testing.T, at place) {
 	var calls atomic.Int64
 	broken := task("broken", func(context.Context, *dag.TaskContext) (dag.Result, error) {
 		return dag.Result{}, fmt.Errorf("no luck at call %d", calls.Add(1))
 	})
 	broken.Retries, broken.RetryDelay = 2, time.Millisecond
-	s := store(t, dir)
-	b := start(t, options(t, dir, s, plan(t, broken, task("next", ok, "broken"))))
+	s := store(t, at)
+	b := start(t, options(t, at, s, plan(t, broken, task("next", ok, "broken"))))
 	b.trigger(t, "r")
 	b.awaitRun(t, "r", dag.RunFailed)
 	require.EqualValues(t, 3, calls.Load())
@@ -215,30 +232,33 @@ func TestFailureIsRetriedThenFailsDownstream(t *testing.T) {
 	require.Contains(t, b.logOf(t, "r", "broken", 3), "no luck at call 3")
 }
 
-func TestPanicFailsTheTryNotTheProcess(t *testing.T) {
-	dir := t.TempDir()
-	b := start(t, options(t, dir, store(t, dir), plan(t,
+func TestPanicFailsTheTryNotTheProcess(t *testing.T) { onEach(t, testPanicFailsTheTryNotTheProcess) }
+
+func testPanicFailsTheTryNotTheProcess(t *testing.T, at place) {
+	b := start(t, options(t, at, store(t, at), plan(t,
 		task("wild", func(context.Context, *dag.TaskContext) (dag.Result, error) { panic("out of cheese") }))))
 	b.trigger(t, "r")
 	b.awaitRun(t, "r", dag.RunFailed)
 	require.Contains(t, b.logOf(t, "r", "wild", 1), "The task failed: the task panicked: out of cheese")
 }
 
-func TestTimeOutFailsTheTry(t *testing.T) {
-	dir := t.TempDir()
+func TestTimeOutFailsTheTry(t *testing.T) { onEach(t, testTimeOutFailsTheTry) }
+
+func testTimeOutFailsTheTry(t *testing.T, at place) {
 	slow := task("slow", untilCancelled)
 	slow.Timeout = 30 * time.Millisecond
-	b := start(t, options(t, dir, store(t, dir), plan(t, slow)))
+	b := start(t, options(t, at, store(t, at), plan(t, slow)))
 	b.trigger(t, "r")
 	b.awaitRun(t, "r", dag.RunFailed)
 	require.Contains(t, b.logOf(t, "r", "slow", 1), "did not end within its time-out of 30ms")
 }
 
-func TestSecondRunWaitsForTheFirst(t *testing.T) {
-	dir := t.TempDir()
+func TestSecondRunWaitsForTheFirst(t *testing.T) { onEach(t, testSecondRunWaitsForTheFirst) }
+
+func testSecondRunWaitsForTheFirst(t *testing.T, at place) {
 	release := make(chan struct{})
-	s := store(t, dir)
-	b := start(t, options(t, dir, s, plan(t, task("wait", func(context.Context, *dag.TaskContext) (dag.Result, error) {
+	s := store(t, at)
+	b := start(t, options(t, at, s, plan(t, task("wait", func(context.Context, *dag.TaskContext) (dag.Result, error) {
 		<-release
 		return dag.Done(), nil
 	}))))
@@ -255,9 +275,12 @@ func TestSecondRunWaitsForTheFirst(t *testing.T) {
 }
 
 func TestPausedDAGStartsNothingUntilItGoesOn(t *testing.T) {
-	dir := t.TempDir()
+	onEach(t, testPausedDAGStartsNothingUntilItGoesOn)
+}
+
+func testPausedDAGStartsNothingUntilItGoesOn(t *testing.T, at place) {
 	begun, release := make(chan struct{}), make(chan struct{})
-	b := start(t, options(t, dir, store(t, dir), plan(t,
+	b := start(t, options(t, at, store(t, at), plan(t,
 		task("first", func(context.Context, *dag.TaskContext) (dag.Result, error) {
 			close(begun)
 			<-release
@@ -273,14 +296,15 @@ func TestPausedDAGStartsNothingUntilItGoesOn(t *testing.T) {
 	b.awaitRun(t, "r", dag.RunSuccess)
 }
 
-func TestFencesGrow(t *testing.T) {
-	dir := t.TempDir()
+func TestFencesGrow(t *testing.T) { onEach(t, testFencesGrow) }
+
+func testFencesGrow(t *testing.T, at place) {
 	fences := make(chan int64, 3)
 	note := func(_ context.Context, tc *dag.TaskContext) (dag.Result, error) {
 		fences <- tc.Fence
 		return dag.Done(), nil
 	}
-	b := start(t, options(t, dir, store(t, dir), plan(t, task("a", note), task("b", note, "a"), task("c", note, "b"))))
+	b := start(t, options(t, at, store(t, at), plan(t, task("a", note), task("b", note, "a"), task("c", note, "b"))))
 	b.trigger(t, "r")
 	b.awaitRun(t, "r", dag.RunSuccess)
 	a, second, c := <-fences, <-fences, <-fences
@@ -289,10 +313,13 @@ func TestFencesGrow(t *testing.T) {
 }
 
 func TestAClearedTaskRunsAgainWithAllAfterIt(t *testing.T) {
-	dir := t.TempDir()
+	onEach(t, testAClearedTaskRunsAgainWithAllAfterIt)
+}
+
+func testAClearedTaskRunsAgainWithAllAfterIt(t *testing.T, at place) {
 	var failing atomic.Bool
 	failing.Store(true)
-	b := start(t, options(t, dir, store(t, dir), plan(t, task("first", ok), task("broken", func(context.Context, *dag.TaskContext) (dag.Result, error) {
+	b := start(t, options(t, at, store(t, at), plan(t, task("first", ok), task("broken", func(context.Context, *dag.TaskContext) (dag.Result, error) {
 		if failing.Load() {
 			return dag.Result{}, errors.New("broken")
 		}
@@ -310,8 +337,9 @@ func TestAClearedTaskRunsAgainWithAllAfterIt(t *testing.T) {
 	require.Equal(t, 2, b.instance(t, "r", "broken").Try)
 }
 
-func TestManyTasksRunOnceEach(t *testing.T) {
-	dir := t.TempDir()
+func TestManyTasksRunOnceEach(t *testing.T) { onEach(t, testManyTasksRunOnceEach) }
+
+func testManyTasksRunOnceEach(t *testing.T, at place) {
 	var runs atomic.Int64
 	count := func(context.Context, *dag.TaskContext) (dag.Result, error) {
 		runs.Add(1)
@@ -321,17 +349,20 @@ func TestManyTasksRunOnceEach(t *testing.T) {
 	for i := 1; i < 15; i++ {
 		tasks = append(tasks, task(fmt.Sprintf("t%d", i), count, fmt.Sprintf("t%d", (i-1)/2)))
 	}
-	b := start(t, options(t, dir, store(t, dir), plan(t, tasks...)))
+	b := start(t, options(t, at, store(t, at), plan(t, tasks...)))
 	b.trigger(t, "r")
 	b.awaitRun(t, "r", dag.RunSuccess)
 	require.EqualValues(t, 15, runs.Load())
 }
 
 func TestFinishedRunsBeyondThoseThatAreKeptAreDeleted(t *testing.T) {
-	dir := t.TempDir()
-	store, p := openStore(t, dir), plan(t, task("a", func(context.Context, *dag.TaskContext) (dag.Result, error) { return dag.Done(), nil }))
+	onEach(t, testFinishedRunsBeyondThoseThatAreKeptAreDeleted)
+}
+
+func testFinishedRunsBeyondThoseThatAreKeptAreDeleted(t *testing.T, at place) {
+	store, p := openStore(t, at), plan(t, task("a", func(context.Context, *dag.TaskContext) (dag.Result, error) { return dag.Done(), nil }))
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
-	opts := options(t, dir, store, p)
+	opts := options(t, at, store, p)
 	opts.KeepRuns = 2
 	e := start(t, opts)
 	for i := range 5 {

@@ -2,17 +2,15 @@ package dispatch
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivermigrate"
+	"github.com/riverqueue/river/rivertype"
 
-	"tasador/pkg/apperror"
 	"tasador/pkg/sqlstore"
 	"tasador/pkg/sqlstore/dagrunstore"
 	"tasador/pkg/writable"
@@ -36,6 +34,7 @@ type jobArgs struct {
 	Instance int64 `json:"instance"`
 	Try      int   `json:"try"`
 	Epoch    int64 `json:"epoch"`
+	Round    int64 `json:"round,omitempty"` // of jobs that are overdue: theirs may have been lost with a connection, taken and not begun
 }
 
 // Kind names the job to River.
@@ -58,57 +57,53 @@ func (w *worker) Work(_ context.Context, job *river.Job[jobArgs]) error {
 // Timeout is none: tasks have time-outs of their own.
 func (w *worker) Timeout(*river.Job[jobArgs]) time.Duration { return -1 }
 
-// jobs is River on a file of its own.
+// jobs is River on tables that nobody else writes.
 type jobs struct {
-	file   string
-	pool   *sql.DB
-	probe  *writable.Probe
-	client *river.Client[*sql.Tx]
+	client client
+	close  func() error
+	broken func(error) error // says what is wrong with the place of the tables
+	probe  *writable.Probe   // of the file; a server has none
 }
 
-func openJobs(ctx context.Context, opts Options, perform func(dagrunstore.Job) error) (*jobs, error) {
-	file := opts.JobsFile
-	db, err := sqlstore.Open(ctx, "sqlite:"+file, opts.Log)
-	if err != nil {
-		return nil, badFile(file, err)
-	}
-	pool, err := sqlstore.Pool(db)
-	if err != nil {
-		return nil, err
-	}
-	pool.SetMaxOpenConns(1) // as riversqlite asks for
-	client, err := newClient(ctx, pool, opts, perform)
-	if err != nil {
-		return nil, badFile(file, errors.Join(err, pool.Close()))
-	}
-	return &jobs{file: file, pool: pool, probe: sqlstore.NewProbe(db), client: client}, nil
+// client is River's, whatever its driver calls a transaction.
+type client interface {
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
+	Insert(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) (*rivertype.JobInsertResult, error)
 }
 
-func badFile(file string, err error) error {
-	return apperror.Wrap(apperror.Unavailable, err, "cannot use the job file %s; check that it is writable and its disk not full; if it is damaged, delete it: it holds nothing that is not made again", file)
+func (e *Engine) openJobs(ctx context.Context) (*jobs, error) {
+	if sqlstore.IsServer(e.opts.Database) {
+		return e.openServerJobs(ctx)
+	}
+	return e.openFileJobs(ctx)
 }
 
-func newClient(ctx context.Context, pool *sql.DB, opts Options, perform func(dagrunstore.Job) error) (*river.Client[*sql.Tx], error) {
-	quiet := slog.New(warnings{opts.Log.Handler()}).With("library", "river")
-	driver := inProcess{riversqlite.New(pool)}
-	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: quiet})
+// newClient brings River's tables up to date and returns a client that performs jobs.
+func newClient[T any](ctx context.Context, e *Engine, driver riverdriver.Driver[T], schema string) (*river.Client[T], error) {
+	quiet := slog.New(warnings{e.opts.Log.Handler(), e.holds}).With("library", "river")
+	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: quiet, Schema: schema})
 	if err != nil {
+		return nil, fmt.Errorf("migrations: %w", err)
+	}
+	if _, err := migrator.ExistingVersions(ctx); err != nil { // they are another River's
 		return nil, fmt.Errorf("migrations: %w", err)
 	}
 	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return nil, fmt.Errorf("migrations: %w", err)
 	}
 	registered := river.NewWorkers()
-	if err := river.AddWorkerSafely(registered, &worker{perform: perform}); err != nil {
+	if err := river.AddWorkerSafely(registered, &worker{perform: e.perform}); err != nil {
 		return nil, fmt.Errorf("worker: %w", err)
 	}
 	var test river.TestConfig
-	if opts.Now != nil {
-		test.Time = riverClock(opts.Now)
+	if e.opts.Now != nil {
+		test.Time = riverClock(e.opts.Now)
 	}
 	return river.NewClient(driver, &river.Config{
+		Schema:                      schema,
 		Test:                        test,
-		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: opts.Workers}},
+		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: e.opts.Workers}},
 		Workers:                     registered,
 		Logger:                      quiet,
 		FetchPollInterval:           fetchPoll,
@@ -122,7 +117,7 @@ func newClient(ctx context.Context, pool *sql.DB, opts Options, perform func(dag
 
 func (j *jobs) start() error {
 	if err := j.client.Start(context.Background()); err != nil {
-		return badFile(j.file, err)
+		return j.broken(err)
 	}
 	return nil
 }
@@ -130,11 +125,17 @@ func (j *jobs) start() error {
 // stop fetches no more jobs and waits until those under way have returned or ctx ends.
 func (j *jobs) stop(ctx context.Context) error { return j.client.Stop(ctx) }
 
-func (j *jobs) close() error { return j.pool.Close() }
+// ready reports why jobs cannot be stored, before one has to be.
+func (j *jobs) ready(ctx context.Context) error {
+	if j.probe == nil {
+		return nil
+	}
+	return j.probe.Check(ctx)
+}
 
 // insert adds a job unless it is there.
-func (j *jobs) insert(ctx context.Context, job dagrunstore.Job, epoch int64) error {
-	_, err := j.client.Insert(ctx, jobArgs{Instance: job.Instance, Try: job.Try, Epoch: epoch}, nil)
+func (j *jobs) insert(ctx context.Context, job dagrunstore.Job, epoch, round int64) error {
+	_, err := j.client.Insert(ctx, jobArgs{Instance: job.Instance, Try: job.Try, Epoch: epoch, Round: round}, nil)
 	return err
 }
 
@@ -150,24 +151,20 @@ func (c riverClock) NowOrNil() *time.Time {
 	return &now
 }
 
-// inProcess is River's SQLite driver without its notifications through the database, which are for other processes and are polled for there. Without them
-// River tells the fetcher of its own process of each insert directly.
-type inProcess struct{ *riversqlite.Driver }
-
-// SupportsListener is false: nobody listens through the database.
-func (inProcess) SupportsListener() bool { return false }
-
-// SupportsListenNotify is false: nothing is notified through the database.
-func (inProcess) SupportsListenNotify() bool { return false }
-
-// warnings passes on warnings and errors only.
-type warnings struct{ slog.Handler }
+// warnings passes on warnings and errors only, and nothing while the lock is lost: the server is away then, which one line of ours has said.
+type warnings struct {
+	slog.Handler
+	holds func() bool
+}
 
 func (w warnings) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= slog.LevelWarn && w.Handler.Enabled(ctx, l)
+	return l >= slog.LevelWarn && w.holds() && w.Handler.Enabled(ctx, l)
 }
 
 func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return warnings{w.Handler.WithAttrs(attrs)}
+	return warnings{w.Handler.WithAttrs(attrs), w.holds}
 }
-func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }
+
+func (w warnings) WithGroup(name string) slog.Handler {
+	return warnings{w.Handler.WithGroup(name), w.holds}
+}

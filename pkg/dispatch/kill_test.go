@@ -20,24 +20,27 @@ import (
 	"tasador/pkg/dispatch"
 	"tasador/pkg/sqlstore"
 	"tasador/pkg/sqlstore/dagrunstore"
+	"tasador/pkg/testkit"
 )
 
-// childDir tells a child of the test that it is one, and where its files are; childBackfill makes it backfill three days instead of triggering one run.
+// Variables tell a child of the test that it is one, where its files are and its database; childBackfill makes it backfill three days instead of triggering one
+// run.
 const (
 	childDir      = "TASADOR_TEST_CHILD_DIR"
+	childDB       = "TASADOR_TEST_CHILD_DB"
 	childBackfill = "TASADOR_TEST_CHILD_BACKFILL"
 	secondDay     = "backfill__2025-12-02T00:00:00+00:00"
 )
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
-		if err := child(dir); err != nil {
+		if err := child(dir, os.Getenv(childDB)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
 	}
-	code := m.Run()
+	code := testkit.Main(m)
 	if err := goleak.Find(); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -65,12 +68,12 @@ func killedPlan(dir string) (*dag.Plan, error) {
 	return dag.NewPlan(dag.Definition{ID: "d", Tasks: []dag.Task{task("before", note), task("middle", block, "before"), task("after", note, "middle")}})
 }
 
-// child is a pipeline process: it runs the tasks of the files in dir until the runs that it finds, or makes, have ended.
-func child(dir string) error {
+// child is a pipeline process: it runs the tasks of a database until the runs that it finds, or makes, have ended.
+func child(dir, url string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	log := slog.New(slog.DiscardHandler)
-	db, err := sqlstore.Open(ctx, "sqlite:"+filepath.Join(dir, "pipeline.db"), log)
+	db, err := sqlstore.Open(ctx, url, log)
 	if err != nil {
 		return err
 	}
@@ -82,11 +85,11 @@ func child(dir string) error {
 	if err != nil {
 		return err
 	}
-	lock, err := dagrunstore.Acquire(ctx, filepath.Join(dir, "pipeline.lock"))
+	lock, err := dagrunstore.Acquire(ctx, url)
 	if err != nil {
 		return err
 	}
-	e, err := dispatch.Open(ctx, dispatch.Options{Store: store, Lock: lock, Plans: []*dag.Plan{p}, JobsFile: filepath.Join(dir, "jobs.db"), Log: log})
+	e, err := dispatch.Open(ctx, dispatch.Options{Store: store, Lock: lock, Plans: []*dag.Plan{p}, Database: url, Log: log})
 	if err != nil {
 		return err
 	}
@@ -131,10 +134,10 @@ func begin(ctx context.Context, e *dispatch.Engine) error {
 	return err
 }
 
-func startChild(t *testing.T, dir string, env ...string) (*exec.Cmd, *bufio.Scanner) {
+func startChild(t *testing.T, dir string, at place, env ...string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(append(os.Environ(), childDir+"="+dir), env...)
+	cmd.Env = append(append(os.Environ(), childDir+"="+dir, childDB+"="+string(at)), env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -144,22 +147,24 @@ func startChild(t *testing.T, dir string, env ...string) (*exec.Cmd, *bufio.Scan
 
 // TestKilledInTheMiddleOfATask kills a process while a task runs. The next process takes the task over at once, although the lease of the
 // dead one is good for another half minute, and the run ends as if nothing had happened.
-func TestKilledInTheMiddleOfATask(t *testing.T) {
+func TestKilledInTheMiddleOfATask(t *testing.T) { onEach(t, testKilledInTheMiddleOfATask) }
+
+func testKilledInTheMiddleOfATask(t *testing.T, at place) {
 	dir := t.TempDir()
-	first, lines := startChild(t, dir)
+	first, lines := startChild(t, dir, at)
 	require.True(t, lines.Scan(), "the task did not begin")
 	require.NoError(t, first.Process.Kill())
 	require.Error(t, first.Wait(), "it was killed")
 
 	begin := time.Now()
-	second, lines := startChild(t, dir)
+	second, lines := startChild(t, dir, at)
 	for lines.Scan() {
 		require.NotEqual(t, "blocking", lines.Text(), "the first try must not run again")
 	}
 	require.NoError(t, second.Wait())
 	require.Less(t, time.Since(begin), 20*time.Second, "the lease of the dead process must not be waited for")
 
-	s := store(t, dir)
+	s := store(t, at)
 	run, err := s.Run(t.Context(), "d", "r")
 	require.NoError(t, err)
 	require.Equal(t, dag.RunSuccess, run.State)
@@ -179,19 +184,21 @@ func TestKilledInTheMiddleOfATask(t *testing.T) {
 }
 
 // TestKilledInTheMiddleOfABackfill kills the process while the second of three runs is at work. The next one goes on there: every day has one run, in order.
-func TestKilledInTheMiddleOfABackfill(t *testing.T) {
+func TestKilledInTheMiddleOfABackfill(t *testing.T) { onEach(t, testKilledInTheMiddleOfABackfill) }
+
+func testKilledInTheMiddleOfABackfill(t *testing.T, at place) {
 	dir := t.TempDir()
-	first, lines := startChild(t, dir, childBackfill+"=yes")
+	first, lines := startChild(t, dir, at, childBackfill+"=yes")
 	require.True(t, lines.Scan(), "the task did not begin")
 	require.NoError(t, first.Process.Kill())
 	require.Error(t, first.Wait(), "it was killed")
-	second, lines := startChild(t, dir, childBackfill+"=yes")
+	second, lines := startChild(t, dir, at, childBackfill+"=yes")
 	for lines.Scan() {
 		require.NotEqual(t, "blocking", lines.Text(), "the first try must not run again")
 	}
 	require.NoError(t, second.Wait())
 
-	s := store(t, dir)
+	s := store(t, at)
 	runs, _, err := s.Runs(t.Context(), dagrunstore.RunQuery{Order: []dagrunstore.RunOrder{{Field: "start_date"}}})
 	require.NoError(t, err)
 	var ids []string

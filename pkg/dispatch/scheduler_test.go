@@ -17,7 +17,11 @@ import (
 // TestSchedulerTriggersAcrossDownTimeAndPause follows a daily schedule: nothing at the first start, the latest missed interval once after a down time, nothing while
 // paused, and the latest again afterwards.
 func TestSchedulerTriggersAcrossDownTimeAndPause(t *testing.T) {
-	s, p := store(t, t.TempDir()), plan(t, task("t", ok))
+	onEach(t, testSchedulerTriggersAcrossDownTimeAndPause)
+}
+
+func testSchedulerTriggersAcrossDownTimeAndPause(t *testing.T, at place) {
+	s, p := store(t, at), plan(t, task("t", ok))
 	require.NoError(t, s.EnsureDAG(t.Context(), "d"))
 	schedule, err := dag.ParseSchedule("@daily", "2025-05-01", "UTC", false)
 	require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,16 +22,16 @@ type tryLog struct {
 
 // lineSink stores the lines of one try.
 type lineSink struct {
-	log   *slog.Logger
-	store *dagrunstore.Store
-	claim dagrunstore.Claim
-	now   func() time.Time
-	lines atomic.Int64
+	log    *slog.Logger
+	engine *Engine
+	claim  dagrunstore.Claim
+	lines  atomic.Int64
+	order  sync.Mutex // keys of lines grow in the order in which they can be read, for those who follow a log
 }
 
-func newTryLog(log *slog.Logger, store *dagrunstore.Store, c dagrunstore.Claim, now func() time.Time) slog.Handler {
-	server := log.With("dag_run_id", c.Run.ID, "task_id", c.TaskID, "try", c.Try)
-	return &tryLog{server: server.Handler(), sink: &lineSink{log: server, store: store, claim: c, now: now}, attrs: map[string]any{}}
+func newTryLog(e *Engine, c dagrunstore.Claim) slog.Handler {
+	server := e.opts.Log.With("dag_run_id", c.Run.ID, "task_id", c.TaskID, "try", c.Try)
+	return &tryLog{server: server.Handler(), sink: &lineSink{log: server, engine: e, claim: c}, attrs: map[string]any{}}
 }
 
 // Enabled reports whether the try or the server keeps lines of that level.
@@ -69,9 +70,13 @@ func (s *lineSink) write(ctx context.Context, r slog.Record, attrs map[string]an
 	if err != nil || attrs == nil {
 		text = []byte("{}")
 	}
-	line := dagrunstore.LogLine{At: s.now().UTC(), Level: r.Level.String(), Message: message, Attributes: text}
+	line := dagrunstore.LogLine{At: s.engine.now(), Level: r.Level.String(), Message: message, Attributes: text}
+	s.order.Lock()
+	defer s.order.Unlock()
 	// The line is kept also when it says that the task was cancelled.
-	if err := s.store.AppendLog(context.WithoutCancel(ctx), s.claim.Instance, s.claim.Try, line); err != nil {
+	limit, cancel := s.engine.storing(ctx)
+	defer cancel()
+	if err := s.engine.store.AppendLog(limit, s.claim.Instance, s.claim.Try, line); err != nil {
 		s.log.WarnContext(ctx, "cannot store a log line of a task", "line", message, "error", err)
 	}
 }

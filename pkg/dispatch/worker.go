@@ -26,9 +26,12 @@ func (e *Engine) perform(job dagrunstore.Job) (err error) {
 	if e.stopping.Load() {
 		return errStopping
 	}
-	// What is stored about a task is stored also while a stop cancels the task itself.
+	tenure := e.tenure.Load()
+	if tenure.lost.Load() {
+		return errLockLost
+	}
 	ctx := context.WithoutCancel(e.tasks)
-	claim, ok, err := e.store.Claim(ctx, job, e.now().Add(e.opts.Lease), e.now())
+	claim, ok, err := e.claim(ctx, job)
 	if err != nil || !ok {
 		return err
 	}
@@ -45,14 +48,14 @@ func (e *Engine) perform(job dagrunstore.Job) (err error) {
 		return fmt.Errorf("there is no DAG %s", claim.Run.DAGID)
 	}
 	begin := time.Now() // what a task took is measured, whatever happens to the clock
-	log := slog.New(newTryLog(e.opts.Log, e.store, claim, e.now))
+	log := slog.New(newTryLog(e, claim))
 	task, known := plan.Task(claim.TaskID)
 	if !known {
 		gone := fmt.Errorf("this version of the DAG %s has no task %s", claim.Run.DAGID, claim.TaskID)
 		return e.finish(ctx, plan, claim, dagrunstore.Outcome{Err: gone}, begin, log)
 	}
 	log.InfoContext(ctx, fmt.Sprintf("Try %d of the task %s begins.", claim.Try, claim.TaskID))
-	result, lost, err := e.runLeased(claim, task, log)
+	result, lost, err := e.runLeased(tenure.tasks, claim, task, log)
 	if err == nil && result.Branch {
 		err = plan.CheckFollow(claim.TaskID, result.Follow)
 	}
@@ -64,8 +67,26 @@ func (e *Engine) perform(job dagrunstore.Job) (err error) {
 	case err != nil && e.tasks.Err() != nil:
 		why := fmt.Sprintf("The server stopped before the task ended; the task goes on as try %d, which uses up no retry.", claim.Try+1)
 		return e.requeue(ctx, claim, why)
+	case err != nil && tenure.tasks.Err() != nil:
+		why := fmt.Sprintf("The server lost the lock of the pipeline database before the task ended; the task goes on as try %d, which uses up no retry.", claim.Try+1)
+		return e.requeue(ctx, claim, why)
 	}
 	return e.finish(ctx, plan, claim, dagrunstore.Outcome{Result: result, Err: err}, begin, log)
+}
+
+// storing bounds how long something may take to be stored, so that a server which is silent holds nobody for ever. It is stored also while a stop
+// cancels the task that it is about.
+func (e *Engine) storing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), max(3*e.opts.Lease, leastStoring))
+}
+
+// leastStoring is for leases that are very short.
+const leastStoring = 10 * time.Second
+
+func (e *Engine) claim(ctx context.Context, job dagrunstore.Job) (dagrunstore.Claim, bool, error) {
+	ctx, cancel := e.storing(ctx)
+	defer cancel()
+	return e.store.Claim(ctx, job, e.now().Add(e.opts.Lease), e.now())
 }
 
 func (e *Engine) finish(ctx context.Context, plan *dag.Plan, c dagrunstore.Claim, out dagrunstore.Outcome, begin time.Time, log *slog.Logger) error {
@@ -75,6 +96,8 @@ func (e *Engine) finish(ctx context.Context, plan *dag.Plan, c dagrunstore.Claim
 		log.InfoContext(ctx, "The task succeeded.")
 	}
 	killpoint.At(killpoint.BeforeFinish)
+	ctx, cancel := e.storing(ctx)
+	defer cancel()
 	p, state, ok, err := e.store.Finish(ctx, plan, c, out, e.now())
 	if err != nil {
 		return err
@@ -89,7 +112,7 @@ func (e *Engine) finish(ctx context.Context, plan *dag.Plan, c dagrunstore.Claim
 		e.Wake()
 	}
 	for _, job := range p.Jobs {
-		if err := e.jobs.insert(ctx, job, e.epoch.Load()); err != nil {
+		if err := e.jobs.insert(ctx, job, e.epoch.Load(), 0); err != nil {
 			// The rows say that the try is queued; control inserts it again.
 			e.opts.Log.WarnContext(ctx, "cannot insert a job; trying again", "error", err)
 			e.Wake()
@@ -99,8 +122,8 @@ func (e *Engine) finish(ctx context.Context, plan *dag.Plan, c dagrunstore.Claim
 }
 
 // runLeased runs the task while a second goroutine renews the lease. lost says that the lease is gone, and with it the right to say anything.
-func (e *Engine) runLeased(c dagrunstore.Claim, task dag.Task, log *slog.Logger) (result dag.Result, lost bool, err error) {
-	ctx, cancel := context.WithCancelCause(e.tasks)
+func (e *Engine) runLeased(tasks context.Context, c dagrunstore.Claim, task dag.Task, log *slog.Logger) (result dag.Result, lost bool, err error) {
+	ctx, cancel := context.WithCancelCause(tasks)
 	beating := make(chan struct{})
 	ended := make(chan struct{})
 	go func() {

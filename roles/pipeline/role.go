@@ -8,9 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -75,14 +73,13 @@ func open(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Lo
 	if r.schedule, err = dag.ParseSchedule(cfg.Schedule.Cron, cfg.Schedule.Start, cfg.Schedule.Timezone, cfg.Schedule.Catchup); err != nil {
 		return nil, apperror.Wrap(apperror.Invalid, err, "--schedule.cron=%s with --schedule.start=%s cannot be used", cfg.Schedule.Cron, cfg.Schedule.Start)
 	}
-	jobs, lockFile := besides(cfg.Pipeline.DB)
 	db, err := sqlstore.Open(ctx, cfg.Pipeline.DB, log)
 	if err != nil {
 		return nil, err
 	}
 	closers = append(closers, func() error { return sqlstore.Close(db) })
 	// The lock comes before everything that changes something: a second process must not disturb the first.
-	lock, err := dagrunstore.Acquire(ctx, lockFile)
+	lock, err := dagrunstore.Acquire(ctx, cfg.Pipeline.DB)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +100,8 @@ func open(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Lo
 	}
 	registry := observability.NewRegistry(r.build)
 	r.engine, err = dispatch.Open(ctx, dispatch.Options{
-		Store: r.store, Lock: lock, Plans: []*dag.Plan{r.plan}, JobsFile: jobs, Log: log, MaxActive: r.maxActive, KeepRuns: cfg.Schedule.KeepRuns, Observer: newMetrics(registry, r.store, log),
+		Store: r.store, Lock: lock, Plans: []*dag.Plan{r.plan}, Database: cfg.Pipeline.DB, JobsSchema: cfg.Pipeline.JobsSchema, Log: log,
+		MaxActive: r.maxActive, KeepRuns: cfg.Schedule.KeepRuns, Observer: newMetrics(registry, r.store, log),
 	})
 	if err != nil {
 		return nil, err
@@ -138,13 +136,6 @@ func closeAll(closers []func() error) error {
 		errs = append(errs, c())
 	}
 	return errors.Join(errs...)
-}
-
-// besides names the files that stand beside an SQLite database: pipeline-jobs.db, which carries jobs, and pipeline.lock, which keeps other processes out.
-func besides(databaseURL string) (jobs, lock string) {
-	path := strings.TrimPrefix(strings.TrimPrefix(databaseURL, "sqlite:"), "//")
-	base := strings.TrimSuffix(path, filepath.Ext(path))
-	return base + "-jobs.db", base + ".lock"
 }
 
 // writeError answers as Airflow does: {"detail": …}.
