@@ -11,6 +11,7 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
 	"tasador/pkg/httpserver"
+	"tasador/pkg/sqlstore"
 	"tasador/pkg/sqlstore/dagrunstore"
 )
 
@@ -80,6 +81,9 @@ func (r *role) newRun(body triggerBody) (dagrunstore.NewRun, error) {
 	if body.Note != nil {
 		n.Note = *body.Note
 	}
+	if !sqlstore.Storable(n.Note) {
+		return n, apperror.New(apperror.Invalid, "the note holds a NUL character or is not UTF-8; write it without")
+	}
 	var err error
 	n.Conf, err = r.checkConf("conf", body.Conf)
 	return n, err
@@ -89,6 +93,9 @@ func (r *role) newRun(body triggerBody) (dagrunstore.NewRun, error) {
 func (r *role) checkConf(name string, raw json.RawMessage) (string, error) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return "", nil
+	}
+	if !sqlstore.Storable(string(raw)) {
+		return "", apperror.New(apperror.Invalid, "%s is not UTF-8; write it so", name)
 	}
 	if raw[0] != '{' {
 		return "", apperror.New(apperror.Invalid, "%s is not a JSON object", name)
