@@ -30,7 +30,7 @@ func run() int {
 	app := cli.App{
 		IO:       cli.IO{Out: os.Stdout, Err: os.Stderr},
 		Build:    observability.ReadBuild(),
-		RunRoles: roles.Run,
+		RunRoles: roles.Run, HoldRoles: roles.Hold,
 	}
 	return app.Main(ctx, os.Args[1:])
 }

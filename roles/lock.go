@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"tasador/pkg/config"
 	"tasador/pkg/sqlstore"
+	"tasador/pkg/sqlstore/dagrunstore"
 )
 
 // locks are those that this process holds in its data folder.
@@ -29,6 +31,23 @@ func lock(ctx context.Context, cfg *config.Config, names []string) (locks, error
 		held = append(held, l)
 	}
 	return held, nil
+}
+
+// Hold keeps the named roles from starting on the data folder and the databases of cfg until release is called. Codes: FailedPrecondition if one of
+// them runs.
+func Hold(ctx context.Context, cfg *config.Config, names []string) (release func() error, err error) {
+	if err := makeDataDir(cfg.DataDir); err != nil {
+		return nil, err
+	}
+	held, err := lock(ctx, cfg, names)
+	if err != nil || !slices.Contains(names, config.RolePipeline) {
+		return held.release, err
+	}
+	pipeline, err := dagrunstore.Acquire(ctx, cfg.Pipeline.DB)
+	if err != nil {
+		return nil, errors.Join(err, held.release())
+	}
+	return func() error { return errors.Join(pipeline.Release(), held.release()) }, nil
 }
 
 func (l locks) release() error {

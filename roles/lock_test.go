@@ -28,11 +28,20 @@ func TestARoleRunsOnceOnADataFolder(t *testing.T) {
 		require.ErrorContains(t, err, filepath.Join(s.cfg.DataDir, name+".lock"))
 		require.NotContains(t, err.Error(), "SQLITE")
 	}
+	for _, name := range []string{config.RolePipeline, config.RoleTracking, config.RoleServing} {
+		_, err := roles.Hold(t.Context(), s.cfg, []string{name})
+		require.ErrorContains(t, err, "another", "schemas are not changed under a role that runs")
+	}
 	after, err := os.ReadFile(state)
 	require.NoError(t, err)
 	require.Equal(t, string(before), string(after), "the second source must not touch the state of the first")
 
 	s.stop()
+	release, err := roles.Hold(t.Context(), s.cfg, config.RoleNames())
+	require.NoError(t, err)
+	err = roles.Run(t.Context(), s.cfg, []string{config.RoleTracking}, slog.New(slog.DiscardHandler), func() { require.Fail(t, "it is held") })
+	require.ErrorContains(t, err, "another process already runs the role tracking")
+	require.NoError(t, release())
 	again := startStack(t, func(cfg *config.Config) { cfg.DataDir = s.cfg.DataDir }, config.RoleNames()...)
 	again.stop()
 }

@@ -22,6 +22,8 @@ type App struct {
 	Build observability.Build
 	// RunRoles runs roles until ctx ends; it lives above this package.
 	RunRoles RunRoles
+	// HoldRoles keeps roles from running; it lives above this package.
+	HoldRoles HoldRoles
 }
 
 // commands is the tree of commands. The first runs when no command is named.
@@ -33,6 +35,7 @@ type commands struct {
 	Import  Import        `cmd:"" help:"Load a file of listings into RawData; an import that was cut off goes on where it was."`
 	Source  Source        `cmd:"" help:"Generate listings."`
 	Demo    Demo          `cmd:"" help:"Run every path of the DAG once in a fresh folder, and show what happened."`
+	Migrate Migrate       `cmd:"" help:"Show and change the versions of the schemas of the databases."`
 	Config  configCommand `cmd:"" help:"Show the settings."`
 	Version versionCmd    `cmd:"" help:"Show the version."`
 }
@@ -61,7 +64,7 @@ func (a App) Main(ctx context.Context, args []string) int {
 		kong.Exit(func(code int) { exited = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: helpWidth}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(a.IO, a.Build, a.RunRoles),
+		kong.Bind(a.IO, a.Build, a.RunRoles, a.HoldRoles),
 	)
 	if err != nil {
 		return a.fail(err, exitFailed)

@@ -215,3 +215,25 @@ func TestRolesThatAreStoppedWhileTheyStartEndInGoodOrder(t *testing.T) {
 	require.Zero(t, app.Main(ctx, nil))
 	require.Empty(t, stderr.String())
 }
+
+// TestPredictionsAreInRawData unless a bulk load into its file would hold them up.
+func TestPredictionsAreInRawData(t *testing.T) {
+	data, err := filepath.Abs("data")
+	require.NoError(t, err)
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"sqlite:" + data + "/predictions.db", nil},
+		{"sqlite:" + data + "/predictions.db", []string{"--rawdata.url=sqlite:/tmp/raw.db"}},
+		{"sqlite:/tmp/raw.db", []string{"--role=serving", "--rawdata.url=sqlite:/tmp/raw.db"}},
+		{"sqlite:" + data + "/predictions.db", []string{"--role=serving"}},
+		{"mysql://u@h/raw", []string{"--rawdata.url=mysql://u@h/raw"}},
+		{"postgres://u@h/raw", []string{"--role=serving", "--rawdata.url=postgres://u@h/raw"}},
+		{"postgres://u@h/other", []string{"--rawdata.url=mysql://u@h/raw", "--predictions.url=postgres://u@h/other"}},
+	} {
+		r := tasador(t, c.args...)
+		require.Equal(t, 0, r.code, r.err)
+		require.Equal(t, c.want, r.cfg.Predictions.URL, c.args)
+	}
+}

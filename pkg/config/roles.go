@@ -109,9 +109,10 @@ func (c *Config) SetDefaults(roles []string) {
 			*url = "sqlite:" + filepath.Join(c.DataDir, file)
 		}
 	}
-	// A serving machine of its own records predictions in RawData, as the original did. Beside the pipeline they have a file of
-	// their own, so that a bulk load never holds up an answer.
-	if c.Predictions.URL == "" && !slices.Contains(roles, RolePipeline) {
+	// Predictions are in RawData.predictions, as in the original. Only beside the pipeline on an SQLite file they have a file of their own, so
+	// that a bulk load never holds up an answer.
+	raw, embedded := strings.CutPrefix(c.RawData.URL, "sqlite:")
+	if c.Predictions.URL == "" && raw != "" && (!embedded || !slices.Contains(roles, RolePipeline)) {
 		c.Predictions.URL = c.RawData.URL
 	}
 	database(&c.Pipeline.DB, "pipeline.db")
