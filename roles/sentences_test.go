@@ -64,6 +64,8 @@ var unshownSentences = []string{
 	"Model version transition cannot archive existing model versions because '%s' is not an Active stage. Valid stages are ['Staging', 'Production']",
 	"database URL %q has a parameter that is not understood", "database URL %q has a parameter that is not understood: %s", "database URL %q cannot be used: %s",
 	"database URL %q names no file; write it as sqlite:PATH", "database URL %q keeps nothing; write it as sqlite:PATH", "cannot make the folder of the database %s; check that its parent is writable",
+	"%q cannot be the name of a schema; use small letters, digits and underscores, and do not begin with pg_",
+	"cannot make the schema %s in the database %s; let an administrator make it and give it to this user", "database URL %q is not understood",
 	"%s already exists", "%s does not exist", // pages name what is missing themselves
 	"Missing value for required parameter 'path'.", "The upload broke off; nothing was stored.",
 }
