@@ -51,7 +51,7 @@ func TestAFileThatWasMovedIsNotMadeAnew(t *testing.T) {
 	require.NoError(t, os.Rename(path, path+"-moved"))
 	err = sqlstore.Ping(t.Context(), db)
 	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
-	require.Contains(t, apperror.MessageOf(err), path+" was moved, replaced or deleted; put it back")
+	require.Contains(t, apperror.MessageOf(err), path+" was removed or replaced while it was in use; put the right one there")
 	pool, err := sqlstore.Pool(db)
 	require.NoError(t, err)
 	pool.SetMaxIdleConns(0) // so that the next statement connects anew
