@@ -71,6 +71,15 @@ golden: prepare ## make the golden inputs and let the reference compute their re
 bench-train: build prepare ## time tasador train against the reference on ROWS generated rows
 	scripts/bench/train.sh $(or $(ROWS),2000000)
 
+.PHONY: bench-data
+bench-data: prepare .cache/venv-bench/installed ## time whole DAG runs on servers against the bare statements and a pandas job: [ROWS=100000,…] [ENGINES=mariadb,postgres] [ROUNDS=N] [RESUME=1]
+	$(GO) test -tags bench -count=1 -timeout 0 -v -run '^TestData$$' ./roles/bench -args -data.results=$(CURDIR)/.cache/bench-data.jsonl $(if $(ROWS),-data.rows=$(ROWS)) $(if $(ENGINES),-data.engines=$(ENGINES)) $(if $(ROUNDS),-data.rounds=$(ROUNDS)) $(if $(RESUME),-data.resume) $(if $(TASADOR),-data.binary=$(TASADOR))
+
+.cache/venv-bench/installed: scripts/python/requirements-bench.txt
+	rm -rf $(@D)
+	.cache/venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --target $(@D) -r $<
+	touch $@
+
 ##@ Tools
 
 $(GOTESTSUM):

@@ -51,6 +51,9 @@ func (s *DatabaseServer) remove() {
 	_ = os.RemoveAll(s.dir) // a temporary folder
 }
 
+// PID is the id of the server's first process, the parent of all others that it has.
+func (s *DatabaseServer) PID() int { return s.daemon.cmd.Process.Pid }
+
 // The users that tests connect as, without password: the servers listen on loopback only.
 const (
 	postgresUser = "tasador"
