@@ -18,16 +18,14 @@ import (
 )
 
 var (
-	sizes   = flag.String("data.rows", "100000,1000000,4000000", "how many raw rows")
-	engines = flag.String("data.engines", "mariadb,postgres", "on which databases")
-	rounds  = flag.Int("data.rounds", 0, "how many rounds of each size; 0: fewer the larger it is")
-	resume  = flag.Bool("data.resume", false, "take what -data.results has of the same engine, size and round, and measure the rest")
-	results = flag.String("data.results", "", "the file that keeps all measurements, one JSON a line")
-	binary  = flag.String("data.binary", "", "the tasador to measure; empty: one that is built now")
+	sizes      = flag.String("data.rows", "100000,1000000,4000000", "how many raw rows")
+	engines    = flag.String("data.engines", "mariadb,postgres", "on which databases")
+	rounds     = flag.Int("data.rounds", 0, "how many rounds of each size; 0: fewer the larger it is")
+	pandasRows = flag.Int("data.pandas", 1_000_000, "the largest size that the pandas job is run with")
+	resume     = flag.Bool("data.resume", false, "take what -data.results has of the same engine, size and round, and measure the rest")
+	results    = flag.String("data.results", "", "the file that keeps all measurements, one JSON a line")
+	binary     = flag.String("data.binary", "", "the tasador to measure; empty: one that is built now")
 )
-
-// pandasRows is the largest size that the pandas job is run with.
-const pandasRows = 1_000_000
 
 // servers start with their defaults, with which every commit is on the disk, but for what is named here.
 var servers = map[string]func(t testing.TB) *testkit.DatabaseServer{
@@ -105,7 +103,7 @@ func measureRound(t *testing.T, bin, engine string, rows, round int, server *tes
 		measureFloor(t, f, server, rows, all[1])
 		all[1].Steps = append(all[1].Steps, download(t, others.Addresses["source"]))
 	}}
-	if rows <= pandasRows {
+	if rows <= *pandasRows {
 		m := measured(pandas)
 		all = append(all, m)
 		turns = append(turns, func() {

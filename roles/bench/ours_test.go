@@ -8,9 +8,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"tasador/pkg/dag"
 	"tasador/pkg/experiment"
 	"tasador/pkg/pipelineclient"
 	"tasador/pkg/realtor"
@@ -51,22 +53,39 @@ func measureOurs(t testing.TB, bin string, others others, server *testkit.Databa
 	ours, database, rest := processorOf(t, pipeline.PID()), processorOf(t, server.PID()), processorOf(t, others.PID())
 	_, err := client.Trigger(t.Context(), realtor.DAG, pipelineclient.Trigger{RunID: dagRunID, Conf: json.RawMessage(`{"as_of":"` + asOf + `"}`)})
 	require.NoError(t, err)
-	require.NoError(t, client.Follow(t.Context(), realtor.DAG, dagRunID, func(run *pipelineclient.Run, tasks []pipelineclient.Task) {
-		if !run.Finished() {
-			return
-		}
-		m.Seconds = run.EndedAt.Sub(*run.StartedAt).Seconds()
-		for _, task := range tasks {
-			if task.Duration != nil {
-				m.Steps = append(m.Steps, step{task.ID, *task.Duration})
-			}
-		}
-	}), pipeline.Log)
+	run := awaitEnd(t, client, pipeline)
+	m.Seconds = run.EndedAt.Sub(*run.StartedAt).Seconds()
 	m.ClientCPU = processorOf(t, pipeline.PID()) - ours
 	m.ServerCPU = processorOf(t, server.PID()) - database
 	m.SourceCPU = processorOf(t, others.PID()) - rest
 	m.PeakMiB = peakOf(t, pipeline.PID())
+	tasks, err := client.Tasks(t.Context(), realtor.DAG, dagRunID)
+	require.NoError(t, err)
+	for _, task := range tasks {
+		if task.Duration != nil {
+			m.Steps = append(m.Steps, step{task.ID, *task.Duration})
+		}
+	}
 	return recorded(t, others)
+}
+
+// lookEvery is how often the pipeline is asked whether the DAG run has ended: seldom, for answers cost it time. It says itself when it was.
+const lookEvery = 500 * time.Millisecond
+
+// awaitEnd waits for the DAG run, which must succeed.
+func awaitEnd(t testing.TB, client *pipelineclient.Client, pipeline *testkit.Process) *pipelineclient.Run {
+	t.Helper()
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		run, err := client.Run(t.Context(), realtor.DAG, dagRunID)
+		require.NoError(t, err, pipeline.Log())
+		if run.Finished() {
+			require.Equal(t, dag.RunSuccess, run.State, pipeline.Log())
+			return run
+		}
+		<-ticker.C
+	}
 }
 
 // recorded reads from tracking what the training of the DAG run found.

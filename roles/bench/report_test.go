@@ -23,6 +23,7 @@ const (
 	growthTo      = 4_000_000
 	noFaster      = 1.0
 	pandasEngine  = "mariadb"
+	pandasAt      = 1_000_000
 )
 
 // say prints a line at once.
@@ -101,7 +102,7 @@ func (b *book) lines(t testing.TB, engine string, rows int) {
 	line(t, name+"-floor", seconds(o.Seconds), "floor", seconds(f.Seconds), o.Seconds/f.Seconds, most, mostOfFloor)
 	if p, ok := b.typical(engine, rows, pandas); ok {
 		expected := 1.0
-		if engine == pandasEngine && rows == pandasRows {
+		if engine == pandasEngine && rows == pandasAt {
 			expected = leastOfPandas
 		}
 		line(t, name+"-pandas", seconds(o.Seconds), "peer", seconds(p.Seconds), p.Seconds/o.Seconds, least, expected)
