@@ -1,18 +1,17 @@
 package listingapi
 
-import (
-	"strconv"
-
-	"tasador/pkg/property"
-)
+import "tasador/pkg/property"
 
 // columns are the known columns, in the order of list rows.
 var columns = property.Fields()
 
 const zipCodeIndex = 9
 
-// columnIndex finds a known column by its exact name, or gives -1.
-func columnIndex(name []byte) int {
+// columnIndex finds a known column by its exact name, or gives -1. It looks first at likely, since rows mostly have their columns in order.
+func columnIndex(name []byte, likely int) int {
+	if likely < len(columns) && columns[likely].Name == string(name) {
+		return likely
+	}
 	for i := range columns {
 		if columns[i].Name == string(name) {
 			return i
@@ -29,7 +28,7 @@ func (d *decoder) assign(i int, k kind, raw []byte) bool {
 		if k != kindNumber {
 			return k == kindNull
 		}
-		v, err := strconv.ParseFloat(string(raw), 64)
+		v, err := parseNumber(raw)
 		if err != nil {
 			return false // too large for a double
 		}
@@ -54,7 +53,7 @@ func (d *decoder) assign(i int, k kind, raw []byte) bool {
 
 // zipCode reads a zip code that came as a number.
 func zipCode(raw []byte) (string, bool) {
-	v, err := strconv.ParseFloat(string(raw), 64)
+	v, err := parseNumber(raw)
 	if err != nil {
 		return "", false
 	}

@@ -41,7 +41,7 @@ func DecodeRows(ctx context.Context, r io.Reader, each func(Row) error) (Batch, 
 	if errors.As(err, &stopped) {
 		return d.batch, report, stopped.cause
 	}
-	where := fmt.Sprintf("at byte %d", d.offset)
+	where := fmt.Sprintf("at byte %d", d.offset())
 	if d.inRow {
 		where += fmt.Sprintf(", in row %d", d.rows+1)
 	}
@@ -70,7 +70,7 @@ type decoder struct {
 
 func (d *decoder) payload() error {
 	k, _, err := d.open()
-	if errors.Is(err, errCutOff) && d.offset == 0 {
+	if errors.Is(err, errCutOff) && d.offset() == 0 {
 		return errors.New("it is empty")
 	}
 	if err != nil {
@@ -215,7 +215,12 @@ func (d *decoder) readRow() error {
 	case err != nil:
 		return err
 	case k == kindObject:
-		return d.members(func(name []byte) error { return d.field(columnIndex(name)) })
+		next := 0
+		return d.members(func(name []byte) error {
+			i := columnIndex(name, next)
+			next = i + 1
+			return d.field(i)
+		})
 	case k == kindList:
 		return d.elements(d.listField)
 	}

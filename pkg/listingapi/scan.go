@@ -1,7 +1,6 @@
 package listingapi
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -18,31 +17,54 @@ const (
 // errCutOff says that the payload ended too early.
 var errCutOff = errors.New("the JSON ends in the middle, so the answer was cut off")
 
+// readAhead is how much of a payload is read at once.
+const readAhead = 1 << 16
+
 // scanner reads JSON (RFC 8259) value by value from a stream. It holds one text at a time, never a whole payload.
 type scanner struct {
-	r      *bufio.Reader
-	offset int64  // bytes consumed
+	in     io.Reader
+	store  []byte // where window is
+	window []byte // what was read last
+	at     int    // how much of it is consumed
+	before int64  // bytes consumed before window
 	buf    []byte // the last text or number
 }
 
 func newScanner(r io.Reader) *scanner {
-	return &scanner{r: bufio.NewReaderSize(r, 1<<16), buf: make([]byte, 0, 256)}
+	return &scanner{in: r, store: make([]byte, readAhead), buf: make([]byte, 0, 256)}
+}
+
+// offset is how many bytes are consumed.
+func (s *scanner) offset() int64 { return s.before + int64(s.at) }
+
+// need reads until n bytes lie ahead, which must be far fewer than readAhead. The error is io.EOF or the stream's.
+func (s *scanner) need(n int) error {
+	for len(s.window)-s.at < n {
+		left := copy(s.store, s.window[s.at:])
+		s.before += int64(s.at)
+		more, err := io.ReadAtLeast(s.in, s.store[left:], 1)
+		s.window, s.at = s.store[:left+more], 0
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // next consumes one byte.
 func (s *scanner) next() (byte, error) {
-	c, err := s.r.ReadByte()
-	if err != nil {
-		return 0, cutOff(err)
+	if s.at == len(s.window) {
+		if err := s.need(1); err != nil {
+			return 0, cutOff(err)
+		}
 	}
-	s.offset++
+	c := s.window[s.at]
+	s.at++
 	return c, nil
 }
 
-func (s *scanner) back() {
-	_ = s.r.UnreadByte() // cannot fail after ReadByte
-	s.offset--
-}
+// back gives back the byte that next consumed last.
+func (s *scanner) back() { s.at-- }
 
 func cutOff(err error) error {
 	if errors.Is(err, io.EOF) {

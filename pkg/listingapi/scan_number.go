@@ -4,26 +4,32 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 )
 
 // number consumes a number whose first byte is given and errors if it is not one of JSON. The result is valid until the next read.
 func (s *scanner) number(first byte) ([]byte, error) {
 	s.buf = append(s.buf[:0], first)
 	for {
-		c, err := s.r.ReadByte()
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, cutOff(err)
+		n := 0
+		ahead := s.window[s.at:]
+		for n < len(ahead) && isNumberByte(ahead[n]) {
+			n++
+		}
+		s.buf = append(s.buf, ahead[:n]...)
+		s.at += n
+		if len(s.buf) > maxNumber {
+			return nil, fmt.Errorf("a number is longer than %d bytes", maxNumber)
+		}
+		if n < len(ahead) {
+			break
+		}
+		err := s.need(1)
+		if errors.Is(err, io.EOF) {
+			break
 		}
 		if err != nil {
-			break
-		}
-		if !isNumberByte(c) {
-			_ = s.r.UnreadByte() // cannot fail after ReadByte
-			break
-		}
-		s.offset++
-		if s.buf = append(s.buf, c); len(s.buf) > maxNumber {
-			return nil, fmt.Errorf("a number is longer than %d bytes", maxNumber)
+			return nil, cutOff(err)
 		}
 	}
 	if !isNumber(s.buf) {
@@ -75,4 +81,42 @@ func digits(b []byte) int {
 		n++
 	}
 	return n
+}
+
+// The digits of a whole number that every double holds exactly, and the powers of ten that they may be divided by, which doubles hold
+// exactly, too.
+const exactDigits = 15
+
+var powersOfTen = [exactDigits + 1]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
+
+// parseNumber returns the double that is nearest to a number of JSON. One with few digits is the quotient of two doubles that are exact, so
+// that the division rounds it rightly (Clinger 1990); this is what strconv does, too, only sooner.
+func parseNumber(b []byte) (float64, error) {
+	rest := skipIf(b, '-')
+	if len(rest) > exactDigits+1 {
+		return strconv.ParseFloat(string(b), 64)
+	}
+	var whole int64
+	decimals, point := 0, false
+	for _, c := range rest {
+		switch {
+		case c >= '0' && c <= '9':
+			whole = whole*10 + int64(c-'0')
+			if point {
+				decimals++
+			}
+		case c == '.':
+			point = true
+		default:
+			return strconv.ParseFloat(string(b), 64)
+		}
+	}
+	if !point && len(rest) > exactDigits {
+		return strconv.ParseFloat(string(b), 64)
+	}
+	v := float64(whole) / powersOfTen[decimals]
+	if len(rest) < len(b) {
+		v = -v
+	}
+	return v, nil
 }

@@ -35,23 +35,23 @@ func (s *scanner) text() ([]byte, error) {
 	}
 }
 
-// plainText copies what is already buffered up to the next byte that needs a look.
+// plainText copies what was read ahead up to the next byte that needs a look.
 func (s *scanner) plainText() error {
-	window, err := s.r.Peek(max(s.r.Buffered(), 1))
-	if err != nil {
-		return cutOff(err)
+	if s.at == len(s.window) {
+		if err := s.need(1); err != nil {
+			return cutOff(err)
+		}
 	}
-	n := 0
-	for n < len(window) && window[n] >= ' ' && window[n] != '"' && window[n] != '\\' {
+	ahead, n := s.window[s.at:], 0
+	for n < len(ahead) && ahead[n] >= ' ' && ahead[n] != '"' && ahead[n] != '\\' {
 		n++
 	}
-	s.buf = append(s.buf, window[:n]...)
-	s.offset += int64(n)
-	_, err = s.r.Discard(n)
+	s.buf = append(s.buf, ahead[:n]...)
+	s.at += n
 	if len(s.buf) > MaxText {
 		return fmt.Errorf("a text field is longer than %d bytes, which no listing needs", MaxText)
 	}
-	return err
+	return nil
 }
 
 // validUTF8 replaces broken bytes as encoding/json does.
@@ -106,9 +106,12 @@ func (s *scanner) unicode() error {
 }
 
 func (s *scanner) pair(first rune) (rune, error) {
-	ahead, err := s.r.Peek(6)
-	if err != nil || ahead[0] != '\\' || ahead[1] != 'u' {
-		return utf8.RuneError, nil // what is wrong with a short rest shows when it is read
+	if err := s.need(6); err != nil {
+		return utf8.RuneError, nil //nolint:nilerr // what is wrong with a short rest shows when it is read
+	}
+	ahead := s.window[s.at : s.at+6]
+	if ahead[0] != '\\' || ahead[1] != 'u' {
+		return utf8.RuneError, nil
 	}
 	var second rune
 	for _, c := range ahead[2:] {
@@ -120,12 +123,9 @@ func (s *scanner) pair(first rune) (rune, error) {
 	}
 	r := utf16.DecodeRune(first, second)
 	if r != utf8.RuneError {
-		s.offset += 6
-		_, err = s.r.Discard(6)
-	} else {
-		err = nil
+		s.at += 6
 	}
-	return r, err
+	return r, nil
 }
 
 func (s *scanner) hex() (rune, error) {
