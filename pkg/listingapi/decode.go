@@ -18,6 +18,7 @@ const checkEvery = 1024
 type Row struct {
 	Listing    property.Listing
 	WrongTyped []string // columns whose value had the wrong type, NULL in Listing; valid until each returns
+	Batch      int      // the number of the batch, 0 if the payload has not said it before its rows
 }
 
 // Decode reads a payload row by row: an object with its rows under data, or a bare list; a row is an object, or a list in the
@@ -188,6 +189,7 @@ func (d *decoder) list() error {
 			return err
 		}
 		d.inRow = false
+		d.row.Batch = d.batch.Number
 		if err := d.each(d.row); err != nil {
 			return &stopError{cause: err}
 		}

@@ -56,7 +56,7 @@ func collect(t *testing.T, store *datasetstore.Store, id string, at time.Time, r
 	}
 	_, err = store.StoreBatch(t.Context(), datasetstore.Claim{DAGRunID: id, TaskID: "extract_data", Fence: 1}, datasetstore.Batch{
 		DAGRunID: id, Rows: len(rows), PayloadSHA256: "abc", Columns: property.Columns(), Profile: profiler.Profile(), FetchedAt: at,
-	}, func(insert func(property.Listing) error) error {
+	}, func(_ *datasetstore.Batch, insert func(property.Listing) error) error {
 		for _, l := range rows {
 			if err := insert(l); err != nil {
 				return err

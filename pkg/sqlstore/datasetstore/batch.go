@@ -92,10 +92,15 @@ func (s *Store) Batch(ctx context.Context, dagRunID string) (*Batch, error) {
 	return &batches[0], nil
 }
 
-// StoreBatch stores a batch and its rows, and remembers them for SeenRows, all or nothing. read is called once, inside the transaction,
-// and hands every row to insert. Of the batch, Verdict and Splits are left out. If the DAG run has a batch already nothing is stored, and that one is returned.
+// ReadBatch reads a payload: it hands every row to insert and completes b, which has the DAG run and FetchedAt, by all else but Rows,
+// which are counted. What it fails with is what StoreBatch fails with, and nothing is stored.
+type ReadBatch func(b *Batch, insert func(property.Listing) error) error
+
+// StoreBatch stores a batch and its rows, and remembers them for SeenRows, all or nothing. read is called once, inside the transaction, so
+// that a payload is read once; b has the DAG run, FetchedAt, and in Rows about how many there will be. Verdict and Splits are left out. If
+// the DAG run has a batch already nothing is read, and that one is returned.
 // Codes: FailedPrecondition (the claim is lost), or those of read.
-func (s *Store) StoreBatch(ctx context.Context, c Claim, b Batch, read func(insert func(property.Listing) error) error) (*Batch, error) {
+func (s *Store) StoreBatch(ctx context.Context, c Claim, b Batch, read ReadBatch) (*Batch, error) {
 	stored := &b
 	err := s.raw.write(ctx, c, func(tx sqlstore.Tx) error {
 		var there batchRow
@@ -107,11 +112,11 @@ func (s *Store) StoreBatch(ctx context.Context, c Claim, b Batch, read func(inse
 		case !errors.Is(err, gorm.ErrRecordNotFound):
 			return err
 		}
-		row := rowOf(b)
-		if err := tx.Create(&row).Error; err != nil {
+		if err := s.insertRows(ctx, tx, &b, read); err != nil {
 			return err
 		}
-		return s.insertRows(ctx, tx, row, read)
+		row := rowOf(b)
+		return tx.Create(&row).Error
 	})
 	if err != nil {
 		return nil, err
@@ -120,28 +125,32 @@ func (s *Store) StoreBatch(ctx context.Context, c Claim, b Batch, read func(inse
 }
 
 // insertRows loads the rows in the transaction of their batch.
-func (s *Store) insertRows(ctx context.Context, tx sqlstore.Tx, b batchRow, read func(insert func(property.Listing) error) error) error {
+func (s *Store) insertRows(ctx context.Context, tx sqlstore.Tx, b *Batch, read ReadBatch) error {
 	seen, err := loadSeen(tx.DB)
 	if err != nil {
 		return err
 	}
-	seen.Reserve(b.RowCount)
+	seen.Reserve(b.Rows)
 	rows := startLoader(func() chunk { return s.raw.engine.newChunk("realtor_raw", rawColumns()) }, func(c chunk) error {
 		err := c.insert(ctx, tx)
 		killpoint.At(killpoint.LoadRaw)
 		return err
 	})
-	count := 0
+	b.Rows = 0
+	number := 0            // in the rows
 	var l property.Listing // one for all rows
-	fetchedAt, dagRunID := property.NewText(b.FetchedAt), property.NewText(b.DAGRunID)
-	err = read(func(next property.Listing) error {
-		count++
+	fetchedAt, dagRunID := property.NewText(b.FetchedAt.UTC().Format(instantFormat)), property.NewText(b.DAGRunID)
+	err = read(b, func(next property.Listing) error {
+		if b.Rows == 0 {
+			number = b.Number
+		}
+		b.Rows++
 		l = next
 		seen.Add(dataset.RowHash(&l))
 		row := rows.row()
 		addListing(row, &l)
 		row.text(fetchedAt)
-		row.integer(int64(b.BatchNumber))
+		row.integer(int64(number))
 		row.text(dagRunID)
 		return rows.endRow()
 	})
@@ -151,9 +160,9 @@ func (s *Store) insertRows(ctx context.Context, tx sqlstore.Tx, b batchRow, read
 	if err != nil {
 		return err
 	}
-	if count != b.RowCount {
-		return apperror.New(apperror.FailedPrecondition,
-			"the payload of DAG run %s changed while it was stored: it had %d rows and now has %d; run the task again", b.DAGRunID, b.RowCount, count)
+	if err := saveSeen(tx.DB, seen); err != nil || b.Rows == 0 || b.Number == number {
+		return err
 	}
-	return saveSeen(tx.DB, seen)
+	// The payload says its number only after the rows, which is rare: there is no index for this.
+	return tx.Exec("UPDATE realtor_raw SET batch_number = ? WHERE dag_run_id = ?", b.Number, b.DAGRunID).Error
 }

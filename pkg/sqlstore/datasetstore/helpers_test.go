@@ -142,8 +142,8 @@ func (f *fixture) collect(t testing.TB, run string, rows []property.Listing) {
 	require.NoError(t, err)
 }
 
-func feed(rows []property.Listing) func(func(property.Listing) error) error {
-	return func(insert func(property.Listing) error) error {
+func feed(rows []property.Listing) datasetstore.ReadBatch {
+	return func(_ *datasetstore.Batch, insert func(property.Listing) error) error {
 		for _, l := range rows {
 			if err := insert(l); err != nil {
 				return err

@@ -61,35 +61,27 @@ func (d Deps) collect(ctx context.Context, tc *dag.TaskContext) (*datasetstore.B
 		}
 	}
 	killpoint.At(killpoint.AfterPayload)
-	batch, err := d.examine(ctx, tc)
+	return d.store(ctx, tc)
+}
+
+// bytesPerRow is about how long a row of the data API is.
+const bytesPerRow = 250
+
+// store reads the kept payload and stores its rows, in one pass: the rows of one that cannot be read to its end are not stored after all.
+func (d Deps) store(ctx context.Context, tc *dag.TaskContext) (*datasetstore.Batch, error) {
+	fetchedAt, size, err := d.payloads.info(tc.Run.ID)
 	if err != nil {
 		return nil, err
 	}
-	done := d.progress(ctx, tc, "rows stored")
-	stored := 0
-	return d.data.StoreBatch(ctx, claimOf(tc), *batch, func(insert func(property.Listing) error) error {
-		_, _, err := d.payloads.read(ctx, tc.Run.ID, func(row listingapi.Row) error {
-			stored++
-			done(stored, batch.Rows)
-			return insert(row.Listing)
-		})
-		return err
-	})
-}
-
-// examine reads the kept payload once, so that nothing is stored of one that cannot be read to its end, and
-// profiles it on the way.
-func (d Deps) examine(ctx context.Context, tc *dag.TaskContext) (*datasetstore.Batch, error) {
 	earlier, err := d.data.SeenRows(ctx)
 	if err != nil {
 		return nil, err
 	}
-	profiler := dataset.NewProfiler(earlier)
-	rows := profiler.InBackground()
-	defer rows.Wait()
-	p, unreadable, err := d.payloads.read(ctx, tc.Run.ID, func(row listingapi.Row) error {
-		rows.Add(&row.Listing, row.WrongTyped...)
-		return nil
+	unreadable := false
+	about := datasetstore.Batch{DAGRunID: tc.Run.ID, FetchedAt: fetchedAt, Rows: int(size / bytesPerRow)}
+	batch, err := d.data.StoreBatch(ctx, claimOf(tc), about, func(b *datasetstore.Batch, insert func(property.Listing) error) (err error) {
+		unreadable, err = d.readInto(ctx, tc, dataset.NewProfiler(earlier), b, insert)
+		return err
 	})
 	if unreadable {
 		to, moveErr := d.payloads.setAside(tc.Run.ID)
@@ -98,16 +90,30 @@ func (d Deps) examine(ctx context.Context, tc *dag.TaskContext) (*datasetstore.B
 		}
 		return nil, apperror.Wrap(apperror.Invalid, err, "the answer of the data API cannot be read and is kept as %s; check that --source.uri is the data API", to)
 	}
+	return batch, err
+}
+
+// readInto reads the kept payload, profiles its rows and hands them on. unreadable is set if it is the payload that is at fault.
+func (d Deps) readInto(ctx context.Context, tc *dag.TaskContext, profiler *dataset.Profiler, b *datasetstore.Batch,
+	insert func(property.Listing) error) (unreadable bool, err error) {
+	rows := profiler.InBackground()
+	defer rows.Wait()
+	done, stored := d.progress(ctx, tc, "rows stored"), 0
+	p, unreadable, err := d.payloads.read(ctx, tc.Run.ID, func(row listingapi.Row) error {
+		b.Number = row.Batch
+		rows.Add(&row.Listing, row.WrongTyped...)
+		stored++
+		done(stored, 0)
+		return insert(row.Listing)
+	})
 	if err != nil {
-		return nil, err
+		return unreadable, err
 	}
 	rows.Wait()
 	profiler.AddColumns(p.Columns...)
+	b.Number, b.Finished, b.PayloadSHA256, b.Columns, b.Invalid, b.Profile = p.Number, p.Finished, p.sha256, p.Columns, p.Invalid, profiler.Profile()
 	tc.Log.InfoContext(ctx, "payload read", "rows", p.Rows, "columns", p.Columns, "wrong_type", p.Invalid, "sha256", p.sha256)
-	return &datasetstore.Batch{
-		DAGRunID: tc.Run.ID, Number: p.Number, Finished: p.Finished, Rows: p.Rows, PayloadSHA256: p.sha256,
-		Columns: p.Columns, Invalid: p.Invalid, Profile: profiler.Profile(), FetchedAt: p.fetchedAt,
-	}, nil
+	return false, nil
 }
 
 // branch goes on with reset_data when the source has no more, else with decide_to_train.

@@ -154,8 +154,16 @@ func (p payloads) failed(err error) error {
 type payload struct {
 	listingapi.Batch
 	listingapi.Report
-	sha256    string
-	fetchedAt time.Time
+	sha256 string
+}
+
+// info returns when the kept payload of a DAG run came, and its size in bytes.
+func (p payloads) info(dagRunID string) (fetchedAt time.Time, size int64, err error) {
+	info, err := os.Stat(p.path(dagRunID))
+	if err != nil {
+		return time.Time{}, 0, p.failed(err)
+	}
+	return info.ModTime().UTC().Truncate(time.Microsecond), info.Size(), nil
 }
 
 // read decodes the payload of a DAG run. unreadable is set if it is the payload that is at fault.
@@ -165,11 +173,7 @@ func (p payloads) read(ctx context.Context, dagRunID string, each func(listingap
 		return payload{}, false, p.failed(err)
 	}
 	defer func() { _ = f.Close() }() // only read
-	info, err := f.Stat()
-	if err != nil {
-		return payload{}, false, p.failed(err)
-	}
-	out := payload{fetchedAt: info.ModTime().UTC().Truncate(time.Microsecond)}
+	var out payload
 	hash := sha256.New()
 	var failed error
 	out.Batch, out.Report, err = listingapi.DecodeRows(ctx, io.TeeReader(f, hash), func(row listingapi.Row) error {
