@@ -75,6 +75,14 @@ bench-train: build prepare ## time tasador train against the reference on ROWS g
 bench-data: prepare .cache/venv-bench/installed ## time whole DAG runs on servers against the bare statements and a pandas job: [ROWS=100000,…] [ENGINES=mariadb,postgres] [ROUNDS=N] [RESUME=1]
 	$(GO) test -tags bench -count=1 -timeout 0 -v -run '^TestData$$' ./roles/bench -args -data.results=$(CURDIR)/.cache/bench-data.jsonl $(if $(ROWS),-data.rows=$(ROWS)) $(if $(ENGINES),-data.engines=$(ENGINES)) $(if $(ROUNDS),-data.rounds=$(ROUNDS)) $(if $(RESUME),-data.resume) $(if $(TASADOR),-data.binary=$(TASADOR))
 
+.PHONY: bench-go
+bench-go: prepare ## time the factor, the encoder, the shuffle, the decoder and each bulk path, with allocations: [COUNT=1]
+	$(GO) test -run '^$$' -bench . -benchmem -count=$(or $(COUNT),1) ./pkg/ridge ./pkg/features ./pkg/dataset ./pkg/listingapi ./pkg/sqlstore/datasetstore
+
+.PHONY: bench-accuracy
+bench-accuracy: prepare ## count the right digits of the ridge on ill-conditioned rows, ours and scikit-learn's, against 200 bits
+	$(GO) test -tags bench -count=1 -v -run '^TestAccuracy$$' ./pkg/ridge
+
 .cache/venv-bench/installed: scripts/python/requirements-bench.txt
 	rm -rf $(@D)
 	.cache/venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --target $(@D) -r $<
