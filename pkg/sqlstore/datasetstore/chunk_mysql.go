@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"sync/atomic"
 
@@ -37,7 +38,7 @@ func (c *loadDataChunk) number(v float64) {
 		c.b = append(c.b, `\N`+"\t"...)
 		return
 	}
-	c.b = append(strconv.AppendFloat(c.b, v, 'g', -1, 64), '\t')
+	c.b = append(appendNumber(c.b, v), '\t')
 }
 
 func (c *loadDataChunk) text(t property.Text) {
@@ -46,19 +47,34 @@ func (c *loadDataChunk) text(t property.Text) {
 		return
 	}
 	s := storable(t.Value)
+	from := 0 // of what is not written yet
 	for i := range len(s) {
+		var letter byte
 		switch s[i] {
 		case '\t':
-			c.b = append(c.b, '\\', 't')
+			letter = 't'
 		case '\n':
-			c.b = append(c.b, '\\', 'n')
+			letter = 'n'
 		case '\\':
-			c.b = append(c.b, '\\', '\\')
+			letter = '\\'
 		default:
-			c.b = append(c.b, s[i])
+			continue
 		}
+		c.b = append(append(c.b, s[from:i]...), '\\', letter)
+		from = i + 1
 	}
-	c.b = append(c.b, '\t')
+	c.b = append(append(c.b, s[from:]...), '\t')
+}
+
+// maxWhole is well below the whole numbers that a double does not hold exactly.
+const maxWhole = 1e15
+
+// appendNumber writes the shortest text that is read back as v. Most numbers of listings are whole, which is much less work.
+func appendNumber(b []byte, v float64) []byte {
+	if v != 0 && v > -maxWhole && v < maxWhole && v == math.Trunc(v) {
+		return strconv.AppendInt(b, int64(v), 10)
+	}
+	return strconv.AppendFloat(b, v, 'g', -1, 64)
 }
 
 func (c *loadDataChunk) end() {

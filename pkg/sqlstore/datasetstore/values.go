@@ -2,7 +2,10 @@ package datasetstore
 
 import (
 	"context"
+	"database/sql/driver"
+	"errors"
 	"fmt"
+	"io"
 	"strconv"
 
 	"tasador/pkg/property"
@@ -54,79 +57,117 @@ func (v *values) listing(from int) property.Listing {
 	return l
 }
 
-// scan runs a query through database/sql.
+// scan runs a query on the driver itself: database/sql locks and converts for every row. The query is prepared, because MySQL then sends
+// doubles as they are; to write them as texts takes it three times as long as all the rest.
 func (d *database) scan(ctx context.Context, query string, kinds []kind, each func(*values) error) error {
 	pool, err := sqlstore.Pool(d.db)
 	if err != nil {
 		return err
 	}
-	rows, err := pool.QueryContext(ctx, query)
+	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: read rows: %w", d.label, sqlstore.Explain(d.db, err))
 	}
-	defer func() { _ = rows.Close() }() // its error is that of rows.Err
-	v := newValues(len(kinds))
-	dests := make([]any, len(kinds))
-	for i, k := range kinds {
-		switch k {
-		case integer:
-			dests[i] = &v.integers[i]
-		case number:
-			dests[i] = &numberTarget{&v.numbers[i]}
-		case text:
-			dests[i] = &textTarget{v, &v.texts[i]}
-		}
-	}
-	for rows.Next() {
-		if err := rows.Scan(dests...); err != nil {
-			return fmt.Errorf("%s: read a row: %w", d.label, err)
-		}
-		if err := each(v); err != nil {
+	defer func() { _ = conn.Close() }() // it only goes back to the pool
+	var broken error                    // why each gave up
+	err = conn.Raw(func(driverConn any) (err error) {
+		rows, end, err := openRows(ctx, driverConn, query)
+		if err != nil {
 			return err
 		}
+		broken, err = eachRow(rows, kinds, each)
+		return errors.Join(err, end())
+	})
+	if broken != nil {
+		return broken
 	}
-	if err := rows.Err(); err != nil {
+	if err != nil {
 		return fmt.Errorf("%s: read rows: %w", d.label, sqlstore.Explain(d.db, err))
 	}
 	return nil
 }
 
-// numberTarget is a sql.Scanner, which database/sql serves without reflection.
-type numberTarget struct{ to *float64 }
+// openRows runs a query without parameters as a prepared statement. Call end after the last row.
+func openRows(ctx context.Context, driverConn any, query string) (rows driver.Rows, end func() error, err error) {
+	conn, ok := driverConn.(driver.ConnPrepareContext)
+	if !ok {
+		return nil, nil, fmt.Errorf("the connection is a %T", driverConn)
+	}
+	prepared, err := conn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, nil, err
+	}
+	statement, ok := prepared.(driver.StmtQueryContext)
+	if !ok {
+		return nil, nil, errors.Join(fmt.Errorf("the statement is a %T", prepared), prepared.Close())
+	}
+	if rows, err = statement.QueryContext(ctx, nil); err != nil {
+		return nil, nil, errors.Join(err, prepared.Close())
+	}
+	return rows, func() error { return errors.Join(rows.Close(), prepared.Close()) }, nil
+}
 
-// Scan implements sql.Scanner.
-func (t *numberTarget) Scan(value any) (err error) {
-	switch v := value.(type) {
-	case nil:
-		*t.to = property.Null()
-	case float64:
-		*t.to = v
-	case int64:
-		*t.to = float64(v)
-	case []byte:
-		*t.to, err = strconv.ParseFloat(string(v), 64)
-	default:
-		err = fmt.Errorf("a number is a %T", value)
+// eachRow calls each with every row. broken is what it failed with.
+func eachRow(rows driver.Rows, kinds []kind, each func(*values) error) (broken, err error) {
+	v := newValues(len(kinds))
+	row := make([]driver.Value, len(kinds))
+	for {
+		switch err := rows.Next(row); {
+		case errors.Is(err, io.EOF):
+			return nil, nil
+		case err != nil:
+			return nil, err
+		}
+		for i, k := range kinds {
+			if err := v.set(i, k, row[i]); err != nil {
+				return nil, err
+			}
+		}
+		if err := each(v); err != nil {
+			return err, nil
+		}
+	}
+}
+
+// set takes a value as the drivers give it.
+func (v *values) set(i int, k kind, value driver.Value) (err error) {
+	switch k {
+	case integer:
+		n, ok := value.(int64)
+		if !ok {
+			return fmt.Errorf("an integer is a %T", value)
+		}
+		v.integers[i] = n
+	case number:
+		v.numbers[i], err = numberOf(value)
+	case text:
+		v.texts[i], err = v.textValue(value)
 	}
 	return err
 }
 
-type textTarget struct {
-	of *values
-	to *property.Text
+func numberOf(value driver.Value) (float64, error) {
+	switch n := value.(type) {
+	case nil:
+		return property.Null(), nil
+	case float64:
+		return n, nil
+	case int64:
+		return float64(n), nil
+	case []byte:
+		return strconv.ParseFloat(string(n), 64)
+	}
+	return 0, fmt.Errorf("a number is a %T", value)
 }
 
-// Scan implements sql.Scanner.
-func (t *textTarget) Scan(value any) error {
-	switch v := value.(type) {
+func (v *values) textValue(value driver.Value) (property.Text, error) {
+	switch s := value.(type) {
 	case nil:
-		*t.to = property.Text{}
+		return property.Text{}, nil
 	case string:
-		*t.to = property.NewText(v)
+		return property.NewText(s), nil
 	case []byte:
-		*t.to = t.of.textOf(v)
-	default:
-		return fmt.Errorf("a text is a %T", value)
+		return v.textOf(s), nil
 	}
-	return nil
+	return property.Text{}, fmt.Errorf("a text is a %T", value)
 }
