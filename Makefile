@@ -71,9 +71,11 @@ golden: prepare ## make the golden inputs and let the reference compute their re
 bench-train: build prepare ## time tasador train against the reference on ROWS generated rows
 	scripts/bench/train.sh $(or $(ROWS),2000000)
 
+# On two idle cores about 5 minutes for 100,000 rows on both engines, 15 for 1,000,000 and 15 for 4,000,000, which needs 8 GB below TMPDIR; most of
+# it is the pandas job, which PANDAS=0 leaves out. RESUME=1 keeps what was measured before, round by round.
 .PHONY: bench-data
-bench-data: prepare .cache/venv-bench/installed ## time whole DAG runs on servers against the bare statements and a pandas job: [ROWS=100000,…] [ENGINES=mariadb,postgres] [ROUNDS=N] [RESUME=1]
-	$(GO) test -tags bench -count=1 -timeout 0 -v -run '^TestData$$' ./roles/bench -args -data.results=$(CURDIR)/.cache/bench-data.jsonl $(if $(ROWS),-data.rows=$(ROWS)) $(if $(ENGINES),-data.engines=$(ENGINES)) $(if $(ROUNDS),-data.rounds=$(ROUNDS)) $(if $(RESUME),-data.resume) $(if $(TASADOR),-data.binary=$(TASADOR))
+bench-data: prepare .cache/venv-bench/installed ## time whole DAG runs on servers against the bare statements and a pandas job: [ROWS=100000,…] [ENGINES=mariadb,postgres] [ROUNDS=N] [PANDAS=1000000] [RESUME=1]
+	$(GO) test -tags bench -count=1 -timeout 0 -v -run '^TestData$$' ./roles/bench -args -data.results=$(CURDIR)/.cache/bench-data.jsonl $(if $(ROWS),-data.rows=$(ROWS)) $(if $(ENGINES),-data.engines=$(ENGINES)) $(if $(ROUNDS),-data.rounds=$(ROUNDS)) $(if $(PANDAS),-data.pandas=$(PANDAS)) $(if $(RESUME),-data.resume) $(if $(TASADOR),-data.binary=$(TASADOR))
 
 .PHONY: bench-go
 bench-go: prepare ## time the factor, the encoder, the shuffle, the decoder and each bulk path, with allocations: [COUNT=1]

@@ -96,28 +96,25 @@ func (s *scanner) unicode() error {
 		return err
 	}
 	if utf16.IsSurrogate(r) {
-		r, err = s.pair(r)
-		if err != nil {
-			return err
-		}
+		r = s.pair(r)
 	}
 	s.buf = utf8.AppendRune(s.buf, r)
 	return nil
 }
 
-func (s *scanner) pair(first rune) (rune, error) {
-	if err := s.need(6); err != nil {
-		return utf8.RuneError, nil //nolint:nilerr // what is wrong with a short rest shows when it is read
+func (s *scanner) pair(first rune) rune {
+	if s.need(6) != nil {
+		return utf8.RuneError // what is wrong with a short rest shows when it is read
 	}
 	ahead := s.window[s.at : s.at+6]
 	if ahead[0] != '\\' || ahead[1] != 'u' {
-		return utf8.RuneError, nil
+		return utf8.RuneError
 	}
 	var second rune
 	for _, c := range ahead[2:] {
 		d, ok := digit(c)
 		if !ok {
-			return utf8.RuneError, nil
+			return utf8.RuneError
 		}
 		second = second<<4 | d
 	}
@@ -125,7 +122,7 @@ func (s *scanner) pair(first rune) (rune, error) {
 	if r != utf8.RuneError {
 		s.at += 6
 	}
-	return r, nil
+	return r
 }
 
 func (s *scanner) hex() (rune, error) {
