@@ -99,14 +99,14 @@ func TestAccuracy(t *testing.T) {
 			right[p.Name][solver] = append(right[p.Name][solver], value)
 		}
 	}
-	fmt.Printf("%-18s %10s %10s %14s %19s\n", "digits (median)", "condition", "tasador", "sklearn svd", "sklearn cholesky")
+	fmt.Fprintf(os.Stdout, "%-18s %10s %10s %14s %19s\n", "digits (median)", "condition", "tasador", "sklearn svd", "sklearn cholesky")
 	var lines []string
 	for _, p := range problems(0) {
 		of := func(solver string) float64 {
 			slices.Sort(right[p.Name][solver])
 			return right[p.Name][solver][draws/2]
 		}
-		fmt.Printf("%-18s %10.1e %10.1f %14.1f %19.1f\n", p.Name, of("condition"), of("ours"), of("svd"), of("cholesky"))
+		fmt.Fprintf(os.Stdout, "%-18s %10.1e %10.1f %14.1f %19.1f\n", p.Name, of("condition"), of("ours"), of("svd"), of("cholesky"))
 		for _, peer := range []string{"svd", "cholesky"} {
 			ratio, word := of("ours")/max(of(peer), 0.1), "short"
 			if ratio >= 1 {
@@ -116,7 +116,7 @@ func TestAccuracy(t *testing.T) {
 		}
 	}
 	for _, line := range lines {
-		fmt.Println(line)
+		fmt.Fprintln(os.Stdout, line)
 	}
 }
 

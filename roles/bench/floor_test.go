@@ -174,7 +174,7 @@ func discard(t testing.TB, db *sql.DB, query string) {
 	rows, err := statement.QueryContext(t.Context())
 	require.NoError(t, err)
 	defer rows.Close()
-	for rows.Next() { //nolint:revive // nothing is done with a row
+	for rows.Next() {
 	}
 	require.NoError(t, rows.Err())
 }

@@ -1,6 +1,7 @@
 package datasetstore_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -41,8 +42,12 @@ func TestRowsOfStoredBatchesWereSeen(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 300, f.seenOf(t, rows).ComparedWith)
 		// A batch that breaks off is not seen.
-		_, err = f.StoreBatch(t.Context(), claim("manual__2", "extract_data"), datasetstore.Batch{DAGRunID: "manual__2", Rows: 300, FetchedAt: fetchedAt}, feed(rows[200:299]))
-		require.Equal(t, apperror.FailedPrecondition, apperror.CodeOf(err))
+		broken := apperror.New(apperror.Invalid, "the payload was cut off")
+		_, err = f.StoreBatch(t.Context(), claim("manual__2", "extract_data"), datasetstore.Batch{DAGRunID: "manual__2", Rows: 300, FetchedAt: fetchedAt},
+			func(b *datasetstore.Batch, insert func(property.Listing) error) error {
+				return errors.Join(feed(rows[200:])(b, insert), broken)
+			})
+		require.ErrorIs(t, err, broken)
 		require.Equal(t, 300, f.seenOf(t, rows).Rows)
 
 		f.collect(t, "manual__2", rows[250:])
