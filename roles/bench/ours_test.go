@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -104,8 +105,9 @@ func recorded(t testing.TB, others others) outcome {
 	var ok bool
 	o.TestRMSE, ok = run.Metric(realtor.MetricTestRMSE)
 	require.True(t, ok)
-	require.Len(t, run.Params, 1)
-	o.BestAlpha, err = strconv.ParseFloat(run.Params[0].Value, 64)
+	param := slices.IndexFunc(run.Params, func(p experiment.Param) bool { return p.Key == realtor.ParamBestAlpha })
+	require.GreaterOrEqual(t, param, 0)
+	o.BestAlpha, err = strconv.ParseFloat(run.Params[param].Value, 64)
 	require.NoError(t, err)
 	return o
 }
