@@ -143,8 +143,9 @@ func (s *Imports) Add(ctx context.Context, from, to Import, rows []property.List
 		if err := errors.Join(tx.Save(&row).Error, tx.Save(&batch).Error); err != nil {
 			return err
 		}
-		batch.RowCount = len(rows)
-		return s.store.insertRows(ctx, tx, batch, func(insert func(property.Listing) error) error {
+		chunk := to.Batch
+		chunk.Rows = len(rows)
+		return s.store.insertRows(ctx, tx, &chunk, func(_ *Batch, insert func(property.Listing) error) error {
 			for i := range rows {
 				if err := insert(rows[i]); err != nil {
 					return err
