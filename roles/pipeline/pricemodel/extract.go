@@ -78,17 +78,18 @@ func (d Deps) store(ctx context.Context, tc *dag.TaskContext) (*datasetstore.Bat
 		return nil, err
 	}
 	unreadable := false
+	var fault error // of the payload
 	about := datasetstore.Batch{DAGRunID: tc.Run.ID, FetchedAt: fetchedAt, Rows: int(size / bytesPerRow)}
-	batch, err := d.data.StoreBatch(ctx, claimOf(tc), about, func(b *datasetstore.Batch, insert func(property.Listing) error) (err error) {
-		unreadable, err = d.readInto(ctx, tc, dataset.NewProfiler(earlier), b, insert)
-		return err
+	batch, err := d.data.StoreBatch(ctx, claimOf(tc), about, func(b *datasetstore.Batch, insert func(property.Listing) error) error {
+		unreadable, fault = d.readInto(ctx, tc, dataset.NewProfiler(earlier), b, insert)
+		return fault
 	})
 	if unreadable {
 		to, moveErr := d.payloads.setAside(tc.Run.ID)
 		if moveErr != nil {
 			return nil, moveErr
 		}
-		return nil, apperror.Wrap(apperror.Invalid, err, "the answer of the data API cannot be read and is kept as %s; check that --source.uri is the data API", to)
+		return nil, apperror.Wrap(apperror.Invalid, fault, "the answer of the data API cannot be read and is kept as %s; check that --source.uri is the data API", to)
 	}
 	return batch, err
 }
