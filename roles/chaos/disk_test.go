@@ -92,7 +92,8 @@ func TestTheDiskOfTrackingIsFullInTheMiddleOfTraining(t *testing.T) {
 	want := strings.Join(differencesLess(pair.tell(t, bin, "")), "\n")
 	for call, path := range map[string]string{
 		"when the run is opened": "/runs/create", "when results are logged": "/runs/log-batch", "when the model is made": "/logged-models",
-		"when a file is sent": "/mlflow-artifacts/", "when it is registered": "/model-versions/create", "when it is promoted": "/transition-stage",
+		"when a profile is sent": "/mlflow-artifacts/", "when a file of the model is sent": "/models/m-",
+		"when it is registered": "/model-versions/create", "when it is promoted": "/transition-stage",
 	} {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()
@@ -116,7 +117,7 @@ func TestTheDiskOfTrackingIsFullInTheMiddleOfTraining(t *testing.T) {
 			require.True(t, w.trigger(t, "second"))
 			require.Eventually(t, func() bool { return w.state(t, "second") == dag.RunFailed || w.state(t, "second") == dag.RunSuccess }, runLimit, 10*time.Millisecond)
 			said := w.failures(t, realtor.TaskTrain)
-			if path == "/mlflow-artifacts/" || path == "/logged-models" {
+			if path == "/models/m-" || path == "/logged-models" {
 				require.NotEmpty(t, said, "a model needs space")
 			}
 			for _, text := range append(said, w.failures(t, realtor.TaskDecide)...) {

@@ -56,8 +56,9 @@ func TestTrackingGoesAwayInTheMiddleOfTraining(t *testing.T) {
 	bin := testkit.Build(t)
 	want := strings.Join(differencesLess(pair.tell(t, bin, "")), "\n")
 	for call, path := range map[string]string{
-		"when results are logged": "/runs/log-batch", "when the model is made": "/logged-models", "when a file is sent": "/mlflow-artifacts/",
-		"when it is registered": "/model-versions/create", "when it is promoted": "/transition-stage",
+		"when results are logged": "/runs/log-batch", "when the model is made": "/logged-models", "when a profile is sent": "/mlflow-artifacts/",
+		"when a file of the model is sent": "/models/m-",
+		"when it is registered":            "/model-versions/create", "when it is promoted": "/transition-stage",
 	} {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()
@@ -82,8 +83,8 @@ func TestTrackingGoesAwayInTheMiddleOfTraining(t *testing.T) {
 			require.True(t, w.trigger(t, "second"))
 			require.Eventually(t, func() bool { return w.state(t, "second") == dag.RunFailed }, runLimit, 10*time.Millisecond)
 			task := realtor.TaskTrain
-			if path == "/runs/log-batch" {
-				task = realtor.TaskDecide // which logs, too
+			if path == "/runs/log-batch" || path == "/mlflow-artifacts/" {
+				task = realtor.TaskDecide // which logs, and sends a profile, before any model
 			}
 			said := w.failures(t, task)
 			require.Len(t, said, 2, "the try and its retry")
@@ -210,6 +211,7 @@ func TestASourceThatBehavesBadly(t *testing.T) {
 		return true
 	})
 	w.retries = len(misdeeds)
+	w.more = []string{"--source.retries=0"} // each misdeed is a try of the task
 	pipeline := w.start(t, "pipeline")
 	for _, id := range pair.runs {
 		require.True(t, w.trigger(t, id))

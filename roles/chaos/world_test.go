@@ -33,6 +33,7 @@ type world struct {
 	retries           int
 	address           map[string]string // role → host:port
 	line              map[string]string // role → where the others are told that it is, if that is not its address
+	more              []string          // flags of the pipeline
 	listings          map[string]string // rawdata, cleandata → their databases, if those are not files of the pipeline
 }
 
@@ -79,9 +80,9 @@ func (w *world) args(role string) []string {
 	case "serving":
 		return append(args, "--serving.listen="+w.address["serving"], "--tracking.uri="+w.told("tracking"), "--serving.follow=20ms")
 	default:
-		return append(args, "--pipeline.listen="+w.address["pipeline"], "--tracking.uri="+w.told("tracking"), "--source.uri="+w.told("source"),
+		return append(append(args, "--pipeline.listen="+w.address["pipeline"], "--tracking.uri="+w.told("tracking"), "--source.uri="+w.told("source"),
 			"--schedule.cron=none", "--schedule.retry-delay=100ms", fmt.Sprintf("--schedule.retries=%d", w.retries), "--gate.min-new-records=100",
-			"--rawdata.url="+w.listingsURL("rawdata"), "--cleandata.url="+w.listingsURL("cleandata"))
+			"--rawdata.url="+w.listingsURL("rawdata"), "--cleandata.url="+w.listingsURL("cleandata")), w.more...)
 	}
 }
 

@@ -130,6 +130,7 @@ def compare_run(run, wanted, price):
     metrics, params, tags = (named(run["data"].get(kind)) for kind in ("metrics", "params", "tags"))
     expected = {f"val_rmse_alpha_{alpha}": rmse for alpha, rmse in wanted["val_rmse_alpha"].items()}
     expected.update(best_val_rmse=wanted["best_val_rmse"], test_rmse=wanted["test_rmse"])
+    expected.update({f"rows_{split}": part["rows"] for split, part in wanted["split"].items()})
     c.exact("metrics", sorted(metrics), sorted(expected))
     for name, value in expected.items():
         c.number(name, float(metrics.get(name, "nan")), value, price)
