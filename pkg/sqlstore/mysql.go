@@ -93,6 +93,7 @@ const (
 	mysqlReadOnlyMode = 1836
 	mysqlReadOnlyTx   = 1792
 	mysqlLockWait     = 1205
+	mysqlDeadlock     = 1213
 	mysqlDenied       = 1045
 	mysqlDeniedDB     = 1044
 	mysqlDeniedTable  = 1142
@@ -111,6 +112,12 @@ func (d *mysqlServer) Translate(err error) error {
 		}
 	}
 	return d.explain(err)
+}
+
+// retriable: a transaction that was chosen to end a deadlock.
+func (d *mysqlServer) retriable(err error) bool {
+	var e *driver.MySQLError
+	return errors.As(err, &e) && e.Number == mysqlDeadlock
 }
 
 func (d *mysqlServer) explain(err error) error {

@@ -126,6 +126,12 @@ func (d *postgresServer) Translate(err error) error {
 	return d.explain(err)
 }
 
+// retriable: a transaction that was chosen to end a deadlock, or that could not be serialized.
+func (d *postgresServer) retriable(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == "40P01" || e.Code == "40001")
+}
+
 func (d *postgresServer) explain(err error) error {
 	if err == nil || apperror.CodeOf(err) != apperror.Internal {
 		return err
@@ -149,6 +155,8 @@ func (d *postgresServer) explain(err error) error {
 		return apperror.Wrap(apperror.Unavailable, err, denied, d.name, e.Message)
 	case "3D000":
 		return apperror.Wrap(apperror.Unavailable, err, "there is no database %s; create it first", d.name)
+	case "22021":
+		return apperror.Wrap(apperror.Invalid, err, "a text holds a character that cannot be kept, such as U+0000")
 	case "57P01", "57P02", "57P03":
 		return apperror.Wrap(apperror.Unavailable, err, unreachable, d.name)
 	}

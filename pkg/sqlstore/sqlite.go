@@ -27,8 +27,9 @@ const busyTimeout = 60 * time.Second
 // sqliteFile is gorm's SQLite dialect on the pure Go driver, whose errors gorm's own translation does not know.
 type sqliteFile struct {
 	*sqlite.Dialector
-	path string
-	file os.FileInfo // what stood there when it was opened; nil if nothing could
+	path   string
+	file   os.FileInfo   // what stood there when it was opened; nil if nothing could
+	writer chan struct{} // holds one element while a transaction runs
 }
 
 func sqliteDialector(ctx context.Context, rawURL string) (gorm.Dialector, error) {
@@ -63,7 +64,7 @@ func sqliteDialector(ctx context.Context, rawURL string) (gorm.Dialector, error)
 	if !ok {
 		return nil, errors.New("gorm's SQLite dialect has another type")
 	}
-	return &sqliteFile{d, path, file}, nil
+	return &sqliteFile{d, path, file, make(chan struct{}, 1)}, nil
 }
 
 // makeFile makes the file at path if there is none, and returns what stands there. A file that is there is not opened: to close it again would take the locks
@@ -129,6 +130,8 @@ func (d *sqliteFile) explain(err error) error {
 		return apperror.Wrap(apperror.Unavailable, err, diskFull, d.path)
 	case sqlite3.SQLITE_READONLY:
 		return d.readOnly(err)
+	case sqlite3.SQLITE_BUSY:
+		return apperror.Wrap(apperror.Unavailable, err, lockedLong, d.path)
 	case sqlite3.SQLITE_IOERR:
 		return apperror.Wrap(apperror.Unavailable, err, "the database %s cannot be read or written (%s); check its disk, then try again", d.path, e.Error())
 	case sqlite3.SQLITE_CANTOPEN:
@@ -137,6 +140,17 @@ func (d *sqliteFile) explain(err error) error {
 		return apperror.Wrap(apperror.Unavailable, err, "the file %s is damaged or no SQLite database; put a good copy in its place, then start this server again", d.path)
 	}
 	return err
+}
+
+// takeTurn waits until no other transaction of this process runs. SQLite has one writer at a time and lets the others ask again and again,
+// each time later; here they queue. Whoever has the turn calls release.
+func (d *sqliteFile) takeTurn(ctx context.Context) (release func(), err error) {
+	select {
+	case d.writer <- struct{}{}:
+		return func() { <-d.writer }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (d *sqliteFile) readOnly(err error) error {

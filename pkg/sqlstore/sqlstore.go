@@ -134,6 +134,11 @@ func Close(db *gorm.DB) error {
 
 // InTx runs fn in one transaction, committed if fn returns nil. Codes: those of fn, Unavailable if the database cannot be reached or written.
 func InTx(ctx context.Context, db *gorm.DB, fn func(tx *gorm.DB) error) error {
+	release, err := takeTurn(ctx, db)
+	if err != nil {
+		return err
+	}
+	defer release()
 	return explain(db, db.WithContext(ctx).Transaction(fn, txOptions(db)))
 }
 
@@ -145,7 +150,12 @@ type Tx struct {
 
 // InConnTx is InTx with the connection.
 func InConnTx(ctx context.Context, db *gorm.DB, fn func(tx Tx) error) error {
-	err := db.WithContext(ctx).Connection(func(pinned *gorm.DB) error {
+	release, err := takeTurn(ctx, db)
+	if err != nil {
+		return err
+	}
+	defer release()
+	err = db.WithContext(ctx).Connection(func(pinned *gorm.DB) error {
 		conn, ok := pinned.Statement.ConnPool.(*sql.Conn)
 		if !ok {
 			return fmt.Errorf("the connection is a %T", pinned.Statement.ConnPool)
@@ -153,6 +163,14 @@ func InConnTx(ctx context.Context, db *gorm.DB, fn func(tx Tx) error) error {
 		return pinned.Transaction(func(tx *gorm.DB) error { return fn(Tx{tx, conn}) }, txOptions(db))
 	})
 	return explain(db, err)
+}
+
+// takeTurn waits for the turn of a transaction where the engine has one writer only.
+func takeTurn(ctx context.Context, db *gorm.DB) (release func(), err error) {
+	if d, ok := db.Dialector.(*sqliteFile); ok {
+		return d.takeTurn(ctx)
+	}
+	return func() {}, nil
 }
 
 // txOptions ask MySQL for what the others do anyway: there, a row that is locked before it exists would otherwise lock its neighbours too.

@@ -62,8 +62,9 @@ func (s server) post(t *testing.T, path, body string) answer {
 }
 
 // TestBadInputIsRefused sends what clients should not send: always a 4xx in MLflow's shape, and nothing changes.
-func TestBadInputIsRefused(t *testing.T) {
-	s := start(t)
+func TestBadInputIsRefused(t *testing.T) { onEach(t, testBadInputIsRefused) }
+
+func testBadInputIsRefused(t *testing.T, s server) {
 	client := s.client()
 	run, err := client.CreateRun(t.Context(), experiment.NewRun{ExperimentID: "0"})
 	require.NoError(t, err)
@@ -78,6 +79,11 @@ func TestBadInputIsRefused(t *testing.T) {
 		{"experiments/create", "{\"name\":\"a\xff\"}"},
 		{"experiments/create", `{"name":["a"]}`},
 		{"experiments/create", `{"name":""}`},
+		{"experiments/create", `{"name":"a\u0000b"}`},
+		{"experiments/create", `"{\"name\":\"a\\u0000b\"}"`},
+		{"experiments/create", `{"name":"a","tags":[{"key":"k","value":"\u0000"}]}`},
+		{"runs/log-parameter", `{` + id + `,"key":"p","value":"\u0000"}`},
+		{"runs/search", `{"experiment_ids":["0"],"filter":"tags.x = '\u0000'"}`},
 		{"experiments/create", `{}`},
 		{"experiments/create", ``},
 		{"experiments/create", `[]`},
@@ -195,6 +201,22 @@ func TestMLflowErrorShapes(t *testing.T) {
 	require.JSONEq(t, `{}`, s.post(t, "runs/search", `{"experiment_ids":[0]}`).body)
 }
 
+// TestTextsThatNoDatabaseKeeps are refused alike whatever the database is; those that only look like them are kept.
+func TestTextsThatNoDatabaseKeeps(t *testing.T) {
+	onEach(t, func(t *testing.T, s server) {
+		for _, path := range []string{
+			"/api/2.0/mlflow/experiments/get-by-name?experiment_name=a%00", "/api/2.0/mlflow/experiments/get-by-name?experiment_name=%ff",
+			"/api/2.0/mlflow/registered-models/search?filter=name%20%3D%20'%00'", "/api/2.0/mlflow/logged-models/%00",
+			"/model-versions/get-artifact?name=%00&version=1&path=x", "/models/a%00b", "/experiments/0?filter=%00",
+		} {
+			require.Equal(t, http.StatusBadRequest, s.call(t, "GET", path, "", "").status, path)
+		}
+		require.Equal(t, http.StatusOK, s.post(t, "experiments/create", `{"name":"a\\u0000b"}`).status)
+		got := s.call(t, "GET", `/api/2.0/mlflow/experiments/get-by-name?experiment_name=a%5cu0000b`, "", "")
+		require.Equal(t, http.StatusOK, got.status, got.body)
+	})
+}
+
 func TestArtifactPathsStayInside(t *testing.T) {
 	s := start(t)
 	root := strings.TrimPrefix(s.cfg.Artifacts.URL, "file:")
@@ -272,8 +294,9 @@ func TestDownloadsAreAttachments(t *testing.T) {
 }
 
 // TestConcurrentBatches logs from several clients at once: every batch is taken, and no client hears of the database's locks.
-func TestConcurrentBatches(t *testing.T) {
-	s := start(t)
+func TestConcurrentBatches(t *testing.T) { onEach(t, testConcurrentBatches) }
+
+func testConcurrentBatches(t *testing.T, s server) {
 	client := s.client()
 	const clients, batches = 8, 25
 	run, err := client.CreateRun(t.Context(), experiment.NewRun{ExperimentID: "0"})

@@ -18,8 +18,9 @@ import (
 
 // TestNoCallBreaks sends hostile values in every field of every call. Whatever they do, they never make the server fail, and what it
 // answers is JSON. make test tries a share of all combinations, make verify all of them.
-func TestNoCallBreaks(t *testing.T) {
-	s := start(t)
+func TestNoCallBreaks(t *testing.T) { onEach(t, testNoCallBreaks) }
+
+func testNoCallBreaks(t *testing.T, s server) {
 	client := s.client()
 	run, err := client.CreateRun(t.Context(), experiment.NewRun{ExperimentID: "0"})
 	require.NoError(t, err)

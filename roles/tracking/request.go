@@ -84,8 +84,46 @@ func (r *request) decode(body []byte) error {
 			body = []byte(text)
 		}
 	}
+	if holdsNUL(body) {
+		return errNUL()
+	}
 	if err := json.Unmarshal(body, &r.body); err != nil {
 		return apperror.Wrap(apperror.Invalid, err, "The request body is not a JSON object.")
+	}
+	return nil
+}
+
+func errNUL() error {
+	return apperror.New(apperror.Invalid, "A text holds the character U+0000 or is not UTF-8; databases cannot keep that.")
+}
+
+// holdsNUL reports whether a text in JSON holds U+0000, which JSON can only write as an escape.
+func holdsNUL(body []byte) bool {
+	if !bytes.Contains(body, []byte(`\u0000`)) {
+		return false
+	}
+	for tokens := json.NewDecoder(bytes.NewReader(body)); ; {
+		token, err := tokens.Token()
+		if err != nil {
+			return false // the end, or no JSON, which others find out
+		}
+		if text, ok := token.(string); ok && strings.Contains(text, "\x00") {
+			return true
+		}
+	}
+}
+
+// checkAddress refuses texts that no database keeps in the path and the query. Codes: Invalid.
+func checkAddress(c echo.Context) error {
+	path := c.Request().URL.Path
+	bad := !utf8.ValidString(path) || strings.Contains(path, "\x00")
+	for name, values := range c.QueryParams() {
+		for _, text := range append(values, name) {
+			bad = bad || !utf8.ValidString(text) || strings.Contains(text, "\x00")
+		}
+	}
+	if bad {
+		return errNUL()
 	}
 	return nil
 }

@@ -48,8 +48,8 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		AllowedHosts: cfg.HTTP.AllowedHosts, StopDelay: cfg.HTTP.StopDelay, WriteError: views.writeError, Header: header,
 		Checks: []httpserver.Check{{Name: "database", Probe: store.Ping}, {Name: "artifacts", Probe: files.Ping}},
 	})
-	server.Register(calls.routes()...)
-	server.Register(views.routes()...)
+	server.Register(plainAddresses(calls.routes())...)
+	server.Register(plainAddresses(views.routes())...)
 	return lifecycle.Func(func(ctx context.Context, ready func()) error {
 		return errors.Join(server.Run(ctx, ready), store.Close(), files.Close())
 	}), nil

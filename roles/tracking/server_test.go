@@ -2,6 +2,7 @@ package tracking_test
 
 import (
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -37,6 +38,17 @@ func start(t *testing.T) server {
 	return startWith(t, newConfig(t))
 }
 
+// onEach runs a test against the role on every kind of database.
+func onEach(t *testing.T, test func(t *testing.T, s server)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { test(t, start(t)) })
+	t.Run("postgres", func(t *testing.T) {
+		cfg := newConfig(t)
+		cfg.Tracking.DB = testkit.Postgres(t).NewDatabase(t)
+		test(t, startWith(t, cfg))
+	})
+}
+
 func startWith(t *testing.T, cfg *config.Config) server {
 	t.Helper()
 	ln := testkit.Listen(t)
@@ -50,7 +62,11 @@ func (s server) client() *trackingclient.Client {
 	return trackingclient.New(s.uri, trackingclient.Options{Backoff: time.Millisecond})
 }
 
-func TestClientConformance(t *testing.T) {
-	client := start(t).client()
+func TestMain(m *testing.M) { os.Exit(testkit.Main(m)) }
+
+func TestClientConformance(t *testing.T) { onEach(t, testClientConformance) }
+
+func testClientConformance(t *testing.T, s server) {
+	client := s.client()
 	experimenttest.Run(t, func(*testing.T) experimenttest.Stores { return experimenttest.Stores{Tracking: client, Models: client} })
 }

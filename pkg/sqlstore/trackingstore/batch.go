@@ -33,10 +33,10 @@ func (s *Store) LogBatch(ctx context.Context, runID string, b experiment.Batch) 
 		if err := addModelMetrics(tx, runID, b.Metrics); err != nil {
 			return err
 		}
-		if err := setRunTags(tx, runID, b.Tags); err != nil {
+		if err := renameByTag(tx, runID, b.Tags); err != nil { // the run before its tags, as in UpdateRun
 			return err
 		}
-		return renameByTag(tx, runID, b.Tags)
+		return setRunTags(tx, runID, b.Tags)
 	})
 }
 
@@ -121,7 +121,18 @@ func compareLatest(a, b latestMetricRow) int {
 }
 
 func comparePoints(a, b metricRow) int {
-	return cmp.Or(strings.Compare(a.Key, b.Key), cmp.Compare(a.Timestamp, b.Timestamp), cmp.Compare(a.Step, b.Step), cmp.Compare(a.Value, b.Value))
+	return cmp.Or(strings.Compare(a.Key, b.Key), cmp.Compare(a.Timestamp, b.Timestamp), cmp.Compare(a.Step, b.Step), cmp.Compare(a.Value, b.Value),
+		compareBools(a.IsNan, b.IsNan))
+}
+
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
 }
 
 // addModelMetrics adds the points that belong to a logged model to that model; a model that does not exist takes none.
@@ -152,6 +163,9 @@ func addModelMetrics(tx *gorm.DB, runID string, metrics []experiment.Metric) err
 	if len(rows) == 0 {
 		return nil
 	}
+	slices.SortFunc(rows, func(a, b loggedModelMetricRow) int {
+		return cmp.Or(strings.Compare(a.ModelID, b.ModelID), comparePoints(a.point(), b.point()))
+	})
 	return sqlstore.Translate(tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(rows, chunk).Error, "metrics of a logged model")
 }
 

@@ -1,7 +1,10 @@
 package trackingstore
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -42,7 +45,8 @@ func (runDatasetTagRow) TableName() string { return "run_dataset_tags" }
 // already keeps its tags.
 func addDatasets(tx *gorm.DB, run runRow, datasets []experiment.DatasetInput) error {
 	nothing := clause.OnConflict{DoNothing: true}
-	for _, d := range datasets {
+	// In sorted order, so that two calls never wait for each other crosswise.
+	for _, d := range slices.SortedFunc(slices.Values(datasets), compareDatasets) {
 		row := datasetRow{
 			ID: newID(), ExperimentID: run.ExperimentID, Name: d.Dataset.Name, Digest: d.Dataset.Digest, SourceType: d.Dataset.SourceType,
 			Source: d.Dataset.Source, Schema: d.Dataset.Schema, Profile: d.Dataset.Profile,
@@ -69,6 +73,10 @@ func addDatasets(tx *gorm.DB, run runRow, datasets []experiment.DatasetInput) er
 		}
 	}
 	return nil
+}
+
+func compareDatasets(a, b experiment.DatasetInput) int {
+	return cmp.Or(strings.Compare(a.Dataset.Name, b.Dataset.Name), strings.Compare(a.Dataset.Digest, b.Dataset.Digest))
 }
 
 // loadDatasets adds the datasets that runs used to those runs.

@@ -3,6 +3,7 @@ package trackingstore
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -218,7 +219,8 @@ func (s *Store) LogLoggedModelParams(ctx context.Context, id string, params []ex
 }
 
 func addLoggedModelParams(tx *gorm.DB, id string, params []experiment.Param) error {
-	for _, p := range params {
+	// In sorted order, so that two calls never wait for each other crosswise.
+	for _, p := range slices.SortedFunc(slices.Values(params), func(a, b experiment.Param) int { return strings.Compare(a.Key, b.Key) }) {
 		row := loggedModelParamRow{id, p.Key, p.Value}
 		if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error; err != nil {
 			return sqlstore.Translate(err, "params of a logged model")

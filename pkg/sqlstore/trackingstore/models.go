@@ -173,6 +173,11 @@ func (versionRow) TableName() string           { return "model_versions" }
 func (versionTagRow) TableName() string        { return "model_version_tags" }
 func (aliasRow) TableName() string             { return "model_aliases" }
 
+// point is the row as one of the run.
+func (r loggedModelMetricRow) point() metricRow {
+	return metricRow{RunID: r.RunID, Key: r.Key, Timestamp: r.Timestamp, Step: r.Step, Value: r.Value, IsNan: r.IsNan}
+}
+
 // stored splits a value into what is kept: NaN is 0 with a mark.
 func stored(v float64) (value float64, isNaN bool) {
 	if math.IsNaN(v) {

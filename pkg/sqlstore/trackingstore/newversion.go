@@ -3,7 +3,6 @@ package trackingstore
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,9 +14,6 @@ import (
 	"tasador/pkg/registry"
 	"tasador/pkg/sqlstore"
 )
-
-// createTries is how often CreateVersion counts again when another one took the number.
-const createTries = 5
 
 // CreateVersion stores the next version in stage None. It takes over the run of the logged model that it comes from.
 func (s *Store) CreateVersion(ctx context.Context, v registry.NewVersion) (*registry.Version, error) {
@@ -31,13 +27,7 @@ func (s *Store) CreateVersion(ctx context.Context, v registry.NewVersion) (*regi
 	if err := checkRegistryTags(v.Tags); err != nil {
 		return nil, err
 	}
-	var row versionRow
-	for range createTries {
-		row, err = s.createVersion(ctx, v, source)
-		if !errors.Is(err, gorm.ErrDuplicatedKey) {
-			break
-		}
-	}
+	row, err := s.createVersion(ctx, v, source)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +48,7 @@ func parseSource(v registry.NewVersion) (registry.Source, error) {
 func (s *Store) createVersion(ctx context.Context, v registry.NewVersion, source registry.Source) (versionRow, error) {
 	var row versionRow
 	err := s.inTx(ctx, func(tx *gorm.DB, now int64) error {
-		model, err := findModel(tx, v.Name)
+		model, err := findModel(locked(tx), v.Name) // so that each gets a number of its own
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package trackingstore
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/experiment"
 	"tasador/pkg/experiment/filter"
+	"tasador/pkg/sqlstore"
 )
 
 // target says where a search finds the words of the filter language. Names of tables and columns come from here and from nowhere
@@ -143,16 +145,27 @@ func (s *Store) compare(column string, c filter.Comparison) (string, []any) {
 		return column + " " + string(c.Op) + " ?", []any{c.List}
 	default:
 	}
-	if c.Numeric {
+	if c.Numeric && strings.HasSuffix(column, ".value") {
 		return column + " " + string(c.Op) + " ?", []any{c.Number}
+	}
+	if c.Numeric {
+		return compareWhole(column, c.Op, c.Number)
 	}
 	return column + " " + string(c.Op) + " ?", []any{c.Text}
 }
 
+// compareWhole compares a column of whole numbers. One that is whole too can use an index; PostgreSQL takes no other without a cast.
+func compareWhole(column string, op filter.Op, n float64) (string, []any) {
+	if n == math.Trunc(n) && math.Abs(n) < 1<<63 {
+		return column + " " + string(op) + " ?", []any{int64(n)}
+	}
+	return column + " " + string(op) + " CAST(? AS DOUBLE PRECISION)", []any{n}
+}
+
 // like is LIKE that minds the case, or ILIKE that does not.
 func (s *Store) like(column string, op filter.Op, pattern string) (string, []any) {
-	if s.db.Name() != "sqlite" {
-		return column + " " + string(op) + " ?", []any{pattern}
+	if sqlstore.EngineOf(s.db) != sqlstore.SQLite {
+		return column + " " + string(op) + " ? ESCAPE ''", []any{pattern} // a back-slash is a character as any other
 	}
 	if op == filter.ILike {
 		return column + " LIKE ?", []any{pattern} // SQLite's LIKE does not mind the case

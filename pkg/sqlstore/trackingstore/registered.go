@@ -149,10 +149,10 @@ func (s *Store) RenameModel(ctx context.Context, name, newName string) (*registr
 	return s.Model(ctx, newName)
 }
 
-// changeModel runs change on a model that exists, in one transaction.
+// changeModel runs change on a model that exists, in one transaction. Changes of one model and its versions take turns.
 func (s *Store) changeModel(ctx context.Context, name string, change func(tx *gorm.DB, row modelRow, now int64) error) error {
 	return s.inTx(ctx, func(tx *gorm.DB, now int64) error {
-		row, err := findModel(tx, name)
+		row, err := findModel(locked(tx), name)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package trackingstore
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -26,7 +27,8 @@ func (s *Store) CreateRun(ctx context.Context, r experiment.NewRun) (*experiment
 		LifecycleStage: string(experiment.Active),
 	}
 	err = s.inTx(ctx, func(tx *gorm.DB, now int64) error {
-		e, err := activeExperiment(tx, r.ExperimentID)
+		// Nobody deletes the experiment until the run is there to be deleted with it.
+		e, err := activeExperiment(tx.Clauses(clause.Locking{Strength: clause.LockingStrengthShare}), r.ExperimentID)
 		if err != nil {
 			return err
 		}
@@ -250,6 +252,7 @@ func (s *Store) logModels(ctx context.Context, runID string, rows []runModelRow,
 		if err != nil {
 			return err
 		}
+		slices.SortFunc(rows, func(a, b runModelRow) int { return strings.Compare(a.ModelID, b.ModelID) })
 		if err := addDatasets(tx, run, datasets); err != nil || len(rows) == 0 {
 			return err
 		}

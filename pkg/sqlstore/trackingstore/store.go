@@ -79,9 +79,14 @@ func (s *Store) ensureDefault(ctx context.Context) error {
 	return sqlstore.Translate(err, "the experiment Default")
 }
 
+// inTx runs fn in a transaction. It may run again from the start, so it only sets what lies outside of it.
 func (s *Store) inTx(ctx context.Context, fn func(tx *gorm.DB, now int64) error) error {
-	return sqlstore.InTx(ctx, s.db, func(tx *gorm.DB) error { return fn(tx, s.now()) })
+	return sqlstore.InRetriedTx(ctx, s.db, func(tx *gorm.DB) error { return fn(tx, s.now()) })
 }
+
+// locked makes a query hold the rows that it finds until the transaction ends: other writers of these rows wait, those that only refer to
+// them do not. SQLite, which has one writer anyway, does without.
+func locked(tx *gorm.DB) *gorm.DB { return tx.Clauses(clause.Locking{Strength: "NO KEY UPDATE"}) }
 
 // upsert replaces the values of rows whose key is there already.
 func upsert(columns ...string) clause.OnConflict {

@@ -1,9 +1,7 @@
 package trackingstore_test
 
 import (
-	"log/slog"
 	"math"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
@@ -17,17 +15,10 @@ import (
 	"tasador/pkg/sqlstore/trackingstore"
 )
 
-func open(t *testing.T) *trackingstore.Store {
-	t.Helper()
-	store, err := trackingstore.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "tracking.db"), "mlflow-artifacts:/", slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, store.Close()) })
-	return store
-}
-
 // TestNaNInFilters: unlike MLflow's own database, which keeps NaN as 0 and finds it there, NaN is unequal to every number here.
-func TestNaNInFilters(t *testing.T) {
-	store := open(t)
+func TestNaNInFilters(t *testing.T) { onEach(t, testNaNInFilters) }
+
+func testNaNInFilters(t *testing.T, store *trackingstore.Store) {
 	run, err := store.CreateRun(t.Context(), experiment.NewRun{ExperimentID: "0"})
 	require.NoError(t, err)
 	require.NoError(t, store.LogBatch(t.Context(), run.ID, experiment.Batch{Metrics: []experiment.Metric{{Key: "m", Value: math.NaN()}}}))
@@ -41,8 +32,9 @@ func TestNaNInFilters(t *testing.T) {
 }
 
 // TestConcurrentVersions: every version that is registered at the same time gets a number of its own, and none is left out.
-func TestConcurrentVersions(t *testing.T) {
-	store := open(t)
+func TestConcurrentVersions(t *testing.T) { onEach(t, testConcurrentVersions) }
+
+func testConcurrentVersions(t *testing.T, store *trackingstore.Store) {
 	_, err := store.CreateModel(t.Context(), "model", "", nil)
 	require.NoError(t, err)
 	const versions = 24
@@ -67,8 +59,9 @@ func TestConcurrentVersions(t *testing.T) {
 }
 
 // TestConcurrentPromotions: whoever promotes last, exactly one version is in Production.
-func TestConcurrentPromotions(t *testing.T) {
-	store := open(t)
+func TestConcurrentPromotions(t *testing.T) { onEach(t, testConcurrentPromotions) }
+
+func testConcurrentPromotions(t *testing.T, store *trackingstore.Store) {
 	_, err := store.CreateModel(t.Context(), "model", "", nil)
 	require.NoError(t, err)
 	const versions = 8
@@ -93,7 +86,8 @@ func TestConcurrentPromotions(t *testing.T) {
 	require.Equal(t, map[registry.Stage]int{registry.Production: 1, registry.Archived: versions - 1}, stages)
 }
 
-func TestConformance(t *testing.T) {
-	store := open(t)
+func TestConformance(t *testing.T) { onEach(t, testConformance) }
+
+func testConformance(t *testing.T, store *trackingstore.Store) {
 	experimenttest.Run(t, func(*testing.T) experimenttest.Stores { return experimenttest.Stores{Tracking: store, Models: store} })
 }

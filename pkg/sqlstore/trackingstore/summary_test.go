@@ -8,10 +8,12 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/experiment"
 	"tasador/pkg/registry"
+	"tasador/pkg/sqlstore/trackingstore"
 )
 
-func TestRunSummaries(t *testing.T) {
-	store := open(t)
+func TestRunSummaries(t *testing.T) { onEach(t, testRunSummaries) }
+
+func testRunSummaries(t *testing.T, store *trackingstore.Store) {
 	busy, err := store.CreateExperiment(t.Context(), experiment.NewExperiment{Name: "busy"})
 	require.NoError(t, err)
 	for name, start := range map[string]int64{"first": 1000, "last": 3000, "middle": 2000, "deleted": 4000} {
@@ -29,8 +31,9 @@ func TestRunSummaries(t *testing.T) {
 	require.EqualValues(t, 3000, got[busy].Last.StartTime)
 }
 
-func TestRunsByIDAndTheirPoints(t *testing.T) {
-	store := open(t)
+func TestRunsByIDAndTheirPoints(t *testing.T) { onEach(t, testRunsByIDAndTheirPoints) }
+
+func testRunsByIDAndTheirPoints(t *testing.T, store *trackingstore.Store) {
 	run, err := store.CreateRun(t.Context(), experiment.NewRun{ExperimentID: "0"})
 	require.NoError(t, err)
 	require.NoError(t, store.LogBatch(t.Context(), run.ID, experiment.Batch{Metrics: []experiment.Metric{
@@ -48,8 +51,9 @@ func TestRunsByIDAndTheirPoints(t *testing.T) {
 	require.Equal(t, map[string]int64{"loss": 2, "rmse": 1}, points)
 }
 
-func TestVersionsOf(t *testing.T) {
-	store := open(t)
+func TestVersionsOf(t *testing.T) { onEach(t, testVersionsOf) }
+
+func testVersionsOf(t *testing.T, store *trackingstore.Store) {
 	const name = `it's a "model"` // no filter can name it
 	_, err := store.CreateModel(t.Context(), name, "", nil)
 	require.NoError(t, err)
@@ -76,8 +80,9 @@ func TestVersionsOf(t *testing.T) {
 	require.Equal(t, apperror.NotFound, apperror.CodeOf(err))
 }
 
-func TestVersionsOfRuns(t *testing.T) {
-	store := open(t)
+func TestVersionsOfRuns(t *testing.T) { onEach(t, testVersionsOfRuns) }
+
+func testVersionsOfRuns(t *testing.T, store *trackingstore.Store) {
 	run, err := store.CreateRun(t.Context(), experiment.NewRun{ExperimentID: "0"})
 	require.NoError(t, err)
 	_, err = store.CreateModel(t.Context(), "model", "", nil)

@@ -1,6 +1,9 @@
 package trackingstore
 
 import (
+	"slices"
+	"strings"
+
 	"gorm.io/gorm"
 
 	"tasador/pkg/experiment"
@@ -10,7 +13,8 @@ import (
 // putTags sets or replaces tags, one row each; key are the columns that tell rows apart. Of a key that comes twice the last counts.
 func putTags[R any](tx *gorm.DB, tags []experiment.Tag, row func(experiment.Tag) R, what string, key ...string) error {
 	rows := make([]R, 0, len(tags))
-	for _, t := range lastTags(tags) {
+	// In sorted order, so that two calls never wait for each other crosswise.
+	for _, t := range slices.SortedFunc(slices.Values(lastTags(tags)), func(a, b experiment.Tag) int { return strings.Compare(a.Key, b.Key) }) {
 		rows = append(rows, row(t))
 	}
 	if len(rows) == 0 {

@@ -99,6 +99,16 @@ func (s *Store) loadVersion(ctx context.Context, row versionRow) (*registry.Vers
 // versionByName returns the row of a version that is not deleted. Codes: Invalid, NotFound.
 func versionByName(db *gorm.DB, name, version string) (versionRow, error) {
 	model, err := findModel(db, name)
+	return versionOfModel(db, model, err, name, version)
+}
+
+// lockedVersion is versionByName for a change: other changes of the model and its versions wait. Codes: Invalid, NotFound.
+func lockedVersion(tx *gorm.DB, name, version string) (versionRow, error) {
+	model, err := findModel(locked(tx), name)
+	return versionOfModel(tx, model, err, name, version)
+}
+
+func versionOfModel(db *gorm.DB, model modelRow, err error, name, version string) (versionRow, error) {
 	if apperror.CodeOf(err) == apperror.NotFound {
 		err = versionMissing(name, version)
 	}
@@ -186,7 +196,7 @@ func versionOf(tx *gorm.DB, row versionRow) *gorm.DB {
 // changeVersion runs change on a version that exists, in one transaction, and returns the version as it is then.
 func (s *Store) changeVersion(ctx context.Context, name, version string, change func(tx *gorm.DB, row versionRow, now int64) error) (*registry.Version, error) {
 	err := s.inTx(ctx, func(tx *gorm.DB, now int64) error {
-		row, err := versionByName(tx, name, version)
+		row, err := lockedVersion(tx, name, version)
 		if err != nil {
 			return err
 		}
@@ -226,7 +236,7 @@ func (s *Store) TransitionStage(ctx context.Context, name, version string, to re
 // DeleteVersion removes a version. Its row stays, redacted, so that the number is not given again.
 func (s *Store) DeleteVersion(ctx context.Context, name, version string) error {
 	return s.inTx(ctx, func(tx *gorm.DB, now int64) error {
-		row, err := versionByName(tx, name, version)
+		row, err := lockedVersion(tx, name, version)
 		if err != nil {
 			return err
 		}
