@@ -42,6 +42,7 @@ const (
 	TagSourceType    = "mlflow.source.type"
 	TagModelVersions = "mlflow.modelVersions"
 	TagDataContext   = "mlflow.data.context"
+	TagModelHistory  = "mlflow.log-model.history"
 )
 
 // DefaultID is the id of the experiment "Default", which always exists.
@@ -72,6 +73,15 @@ type Metric struct {
 	Step      int64
 	ModelID   string // the logged model that it belongs to; empty if none
 }
+
+// RunMetric is a point of a run.
+type RunMetric struct {
+	RunID string
+	Metric
+}
+
+// StepRange is a range of steps, both ends among it.
+type StepRange struct{ First, Last int64 }
 
 // Run is one execution: its info, its latest metrics, params and tags. EndTime is 0 until it ended.
 type Run struct {
@@ -107,6 +117,9 @@ type DatasetInput struct {
 	Dataset Dataset
 	Tags    []Tag
 }
+
+// DatasetSummary says that runs of an experiment used a dataset, and for what; Context is empty if they did not say.
+type DatasetSummary struct{ ExperimentID, Name, Digest, Context string }
 
 // Inputs is what LogInputs stores.
 type Inputs struct {

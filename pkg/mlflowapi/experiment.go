@@ -77,6 +77,19 @@ type DatasetInput struct {
 	Dataset Dataset    `json:"dataset"`
 }
 
+// DatasetSummary is MLflow's DatasetSummary.
+type DatasetSummary struct {
+	ExperimentID string `json:"experiment_id"`
+	Name         string `json:"name"`
+	Digest       string `json:"digest"`
+	Context      string `json:"context,omitempty"`
+}
+
+// FromDatasetSummaries translates summaries.
+func FromDatasetSummaries(list []experiment.DatasetSummary) []DatasetSummary {
+	return translate(list, func(s experiment.DatasetSummary) DatasetSummary { return DatasetSummary(s) })
+}
+
 // FromDataset translates a dataset.
 func FromDataset(d experiment.DatasetInput) DatasetInput {
 	return DatasetInput{Tags: KeyValues(d.Tags), Dataset: Dataset(d.Dataset)}
@@ -179,6 +192,16 @@ func FromMetric(m experiment.Metric) Metric {
 
 // FromMetrics translates points.
 func FromMetrics(list []experiment.Metric) []Metric { return translate(list, FromMetric) }
+
+// FromRunMetrics translates points of several runs.
+func FromRunMetrics(list []experiment.RunMetric) []Metric {
+	out := make([]Metric, len(list))
+	for i, m := range list {
+		out[i] = FromMetric(m.Metric)
+		out[i].RunID, out[i].ModelID = m.RunID, ""
+	}
+	return out
+}
 
 // Domain returns the point.
 func (m Metric) Domain() experiment.Metric {

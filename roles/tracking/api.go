@@ -20,6 +20,7 @@ import (
 type api struct {
 	tracking experiment.Store
 	models   registry.Store
+	overview overview
 	files    artifact.Store
 }
 

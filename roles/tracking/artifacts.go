@@ -90,6 +90,49 @@ func (a *api) putArtifact(c echo.Context) error {
 	return c.JSON(http.StatusOK, object{})
 }
 
+// maxPageUpload is how large a file may be that MLflow's pages upload, in bytes.
+const maxPageUpload = 10 << 20
+
+// uploadRunArtifact stores a file below the artifacts of a run, as MLflow's pages do.
+func (a *api) uploadRunArtifact(c echo.Context) error {
+	id, name := c.QueryParam("run_uuid"), c.QueryParam("path")
+	tooLarge := apperror.New(apperror.Invalid, "Artifact size is too large. Max size is 10MB.")
+	switch {
+	case id == "":
+		return apperror.New(apperror.Invalid, "Request must specify run_uuid.")
+	case name == "":
+		return apperror.New(apperror.Invalid, "Request must specify path.")
+	case c.Request().ContentLength == 0:
+		return apperror.New(apperror.Invalid, "Request must specify data.")
+	case c.Request().ContentLength > maxPageUpload:
+		return tooLarge
+	}
+	run, err := a.tracking.Run(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	root, err := stored(run.ArtifactURI)
+	if err != nil {
+		return err
+	}
+	full, err := below(root, name)
+	if err != nil {
+		return err
+	}
+	body := &upload{Reader: http.MaxBytesReader(c.Response(), c.Request().Body, maxPageUpload)}
+	err = a.files.Put(c.Request().Context(), full, body)
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(body.err, &over):
+		return tooLarge
+	case body.err != nil:
+		return apperror.Wrap(apperror.Invalid, body.err, "The upload broke off; nothing was stored.")
+	case err != nil:
+		return err
+	}
+	return c.JSON(http.StatusOK, object{})
+}
+
 func (a *api) deleteArtifact(c echo.Context) error {
 	if err := a.files.Delete(c.Request().Context(), artifactPath(c)); err != nil {
 		return err

@@ -35,6 +35,8 @@ func testNoCallBreaks(t *testing.T, s server) {
 		"models": `[{"model_id":"` + model.ID + `"}]`, "datasets": `[]`, "start_time": `1`, "end_time": `1`, "run_name": `"n"`, "user_id": `"u"`,
 		"view_type": `"ALL"`, "run_view_type": `"ALL"`, "description": `"d"`, "archive_existing_versions": `true`, "path": `""`,
 		"artifact_location": `""`, "model_type": `"t"`, "source_run_id": `"` + run.ID + `"`, "artifact_directory_path": `""`,
+		"run_ids": `["` + run.ID + `"]`, "start_step": `0`, "end_step": `9`, "allow_deleted": `true`,
+		"model_json": `"{\"artifact_path\":\"m\",\"flavors\":{},\"run_id\":\"r\",\"utc_time_created\":\"now\"}"`,
 	}
 	hostile := []string{
 		`null`, `0`, `-1`, `1.5`, `1e308`, `-9223372036854775809`, `""`, `" "`, `"x"`, `"../../x"`, `"%2e%2e/x"`, `"\u0000"`, `"\n"`, "\"\xff\xfe\"",
@@ -98,7 +100,7 @@ func TestRights(t *testing.T) {
 		method, path, _ := strings.Cut(route, " ")
 		want := "write"
 		switch {
-		case method == http.MethodGet, strings.HasSuffix(path, "/search"), strings.HasSuffix(path, "/get-latest-versions"):
+		case method == http.MethodGet, strings.HasSuffix(path, "/search"), strings.HasSuffix(path, "/search-datasets"), strings.HasSuffix(path, "/get-latest-versions"):
 			want = "read"
 		}
 		for _, p := range public {

@@ -21,7 +21,14 @@ func (a *api) createLoggedModel(ctx context.Context, r *request) (any, error) {
 }
 
 func (a *api) getLoggedModel(ctx context.Context, r *request) (any, error) {
-	m, err := a.tracking.LoggedModel(ctx, r.path["model_id"])
+	find := a.tracking.LoggedModel
+	if r.truth("allow_deleted") {
+		find = a.overview.LoggedModelAlsoDeleted
+	}
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	m, err := find(ctx, r.path["model_id"])
 	return under("model", m, mlflowapi.FromLoggedModel, err)
 }
 

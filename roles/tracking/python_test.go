@@ -35,7 +35,10 @@ func TestPythonClient(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs the Python packages")
 	}
-	s := start(t)
+	onEach(t, testPythonClient)
+}
+
+func testPythonClient(t *testing.T, s server) {
 	out := python(t, "mlflow_flow.py", s.uri)
 	var made struct {
 		ExperimentID string            `json:"experiment_id"`
@@ -49,10 +52,8 @@ func TestPythonClient(t *testing.T) {
 	store, err := sqlstore.Open(t.Context(), s.cfg.Tracking.DB, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, sqlstore.Close(store)) })
-	db, err := sqlstore.Pool(store)
-	require.NoError(t, err)
 	value := func(query string, args ...any) (v string) {
-		require.NoError(t, db.QueryRow(query, args...).Scan(&v), query)
+		require.NoError(t, store.Raw(query, args...).Scan(&v).Error, query)
 		return v
 	}
 	require.Equal(t, "Realtor_Price_Experiment", value("SELECT name FROM experiments WHERE id = ?", made.ExperimentID))
@@ -60,14 +61,16 @@ func TestPythonClient(t *testing.T) {
 	require.Equal(t, "deleted", value("SELECT lifecycle_stage FROM runs WHERE id = ?", made.Runs["worse"]))
 	require.Equal(t, "500", value("SELECT count(*) FROM metrics WHERE run_id = ? AND key = 'loss'", made.Runs["better"]))
 	require.Equal(t, "499", value("SELECT step FROM latest_metrics WHERE run_id = ? AND key = 'loss'", made.Runs["better"]))
-	require.Equal(t, "1", value("SELECT is_nan FROM latest_metrics WHERE run_id = ? AND key = 'test_rmse'", made.Runs["broken"]))
+	require.Equal(t, "1", value("SELECT CASE WHEN is_nan THEN 1 ELSE 0 END FROM latest_metrics WHERE run_id = ? AND key = 'test_rmse'", made.Runs["broken"]))
 	require.Equal(t, "1.0", value("SELECT value FROM params WHERE run_id = ? AND key = 'best_alpha'", made.Runs["better"]))
-	require.Equal(t, "1:Archived,2:Production", value(`SELECT group_concat(version || ':' || stage, ',') FROM (SELECT * FROM model_versions v
-		JOIN registered_models m ON m.id = v.model_id WHERE m.name = 'PythonRidge' ORDER BY version)`))
+	require.Equal(t, "1:Archived,2:Production", value(`SELECT a.version || ':' || a.stage || ',' || b.version || ':' || b.stage FROM model_versions a
+		JOIN model_versions b ON b.model_id = a.model_id AND b.version = 2 JOIN registered_models m ON m.id = a.model_id
+		WHERE m.name = 'PythonRidge' AND a.version = 1`))
 	require.Equal(t, "2", value("SELECT count(*) FROM logged_models WHERE status = 'LOGGED_MODEL_READY' AND source_run_id = ?", made.Runs["better"]))
 	require.Equal(t, "2", value("SELECT count(*) FROM run_models WHERE direction = 'output' AND run_id = ?", made.Runs["better"]))
 
-	location := value("SELECT storage_location FROM model_versions WHERE version = 2")
+	location := value(`SELECT storage_location FROM model_versions v JOIN registered_models m ON m.id = v.model_id
+		WHERE v.version = 2 AND m.name = 'PythonRidge'`)
 	folder := filepath.Join(strings.TrimPrefix(s.cfg.Artifacts.URL, "file:"), filepath.FromSlash(strings.TrimPrefix(location, "mlflow-artifacts:/")))
 	require.FileExists(t, filepath.Join(folder, "MLmodel"))
 }

@@ -40,7 +40,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 	if err != nil {
 		return nil, errors.Join(err, store.Close(), files.Close())
 	}
-	calls := &api{tracking: store, models: store, files: files}
+	calls := &api{tracking: store, models: store, overview: store, files: files}
 	header := httpserver.NewHeader(cfg, config.RoleTracking, store)
 	views := &pages{api: calls, store: store, site: site, cfg: cfg, build: build, header: header}
 	server := httpserver.New(httpserver.Options{

@@ -40,6 +40,7 @@ func (a *api) calls() []call {
 		{post, "/experiments/update", write, a.updateExperiment},
 		{post, "/experiments/set-experiment-tag", write, a.setExperimentTag},
 		{post, "/experiments/delete-experiment-tag", write, a.deleteExperimentTag},
+		{post, "/experiments/search-datasets", read, a.searchDatasets},
 
 		{post, "/runs/create", write, a.createRun},
 		{get, "/runs/get", read, a.getRun},
@@ -54,7 +55,10 @@ func (a *api) calls() []call {
 		{post, "/runs/log-batch", write, a.logBatch},
 		{post, "/runs/log-inputs", write, a.logInputs},
 		{post, "/runs/outputs", write, a.logOutputs},
+		{post, "/runs/log-model", write, a.logModel},
 		{get, "/metrics/get-history", read, a.metricHistory},
+		{get, "/metrics/get-history-bulk", read, a.metricHistoryBulk},
+		{get, "/metrics/get-history-bulk-interval", read, a.metricHistoryInterval},
 		{get, "/artifacts/list", read, a.listRunArtifacts},
 
 		{post, "/logged-models", write, a.createLoggedModel},
@@ -106,6 +110,10 @@ func (a *api) routes() []httpserver.Route {
 			Method: get, Path: mlflowapi.PrefixAjax + "/2.0/mlflow/logged-models/:model_id/artifacts/files", Right: httpserver.Read,
 			Handler: a.getModelArtifact,
 		},
+		{
+			Method: post, Path: mlflowapi.PrefixAjax + "/2.0/mlflow/upload-artifact", Right: httpserver.Write, Handler: a.uploadRunArtifact,
+			BodyLimit: httpserver.NoBodyLimit, // it has one of its own
+		},
 	}
 	for _, prefix := range []string{mlflowapi.Prefix, mlflowapi.PrefixAjax + "/2.0"} {
 		for _, c := range a.calls() {
@@ -134,12 +142,14 @@ func proxyRoutes(prefix string, a *api) []httpserver.Route {
 	multipart := func(echo.Context) error { // clients know this sentence and upload in one piece
 		return &notImplemented{"Multipart upload is not supported for the current artifact repository"}
 	}
+	presigned := func(echo.Context) error { return unsupported("files that can be fetched from elsewhere") }
 	return []httpserver.Route{
 		{Method: get, Path: prefix + "/artifacts", Right: httpserver.Read, Handler: handler(a.listArtifacts).json},
 		{Method: get, Path: prefix + "/artifacts/*", Right: httpserver.Read, Handler: a.getArtifact},
 		{Method: put, Path: prefix + "/artifacts/*", Right: httpserver.Write, Handler: a.putArtifact, BodyLimit: httpserver.NoBodyLimit},
 		{Method: remove, Path: prefix + "/artifacts/*", Right: httpserver.Write, Handler: a.deleteArtifact},
 		{Method: post, Path: prefix + "/mpu/*", Right: httpserver.Write, Handler: multipart},
+		{Method: get, Path: prefix + "/presigned/*", Right: httpserver.Read, Handler: presigned},
 	}
 }
 

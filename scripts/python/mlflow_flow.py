@@ -6,13 +6,15 @@ traceback where the server does not do what MLflow does.
 
 import json
 import math
+import re
 import sys
 
 import mlflow
 import numpy as np
+import requests
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.models import infer_signature
+from mlflow.models import Model, infer_signature
 from mlflow.tracking import MlflowClient
 from sklearn.linear_model import Ridge
 
@@ -152,6 +154,93 @@ def autolog():
     check([r.info.run_id for r in found] == [run.info.run_id], "runs by the data that they used")
 
 
+def prompts(client):
+    """Prompts are registered models with tags of their own; searches for models do not find them."""
+    first = client.register_prompt("greeting", "Good day, {{name}}", commit_message="first", tags={"lang": "en"})
+    second = client.register_prompt("greeting", "Hello, {{name}}")
+    check((first.version, second.version) == (1, 2), f"versions of a prompt: {first.version}, {second.version}")
+    client.set_prompt_alias("greeting", "live", 1)
+    check(client.load_prompt("prompts:/greeting@live").format(name="Ana") == "Good day, Ana", "the prompt behind an alias")
+    check(client.load_prompt("greeting", version=2).template == "Hello, {{name}}", "the text of a version")
+    check([p.name for p in client.search_prompts()] == ["greeting"], "search for prompts")
+    check({v.version for v in client.search_prompt_versions("greeting")} == {1, 2}, "versions of a prompt")
+    check("greeting" not in {m.name for m in client.search_registered_models()}, "a prompt is no model")
+    check(not client.search_model_versions("name='greeting'"), "versions of a prompt are no versions of a model")
+    client.set_prompt_version_tag("greeting", 2, "reviewed", "yes")
+    check(client.get_prompt_version("greeting", 2).tags["reviewed"] == "yes", "tags of a version of a prompt")
+    refused(lambda: client.create_registered_model("greeting"), "RESOURCE_ALREADY_EXISTS")
+    client.delete_prompt_version("greeting", "2")
+    refused(lambda: client.get_prompt_version("greeting", 2), "RESOURCE_DOES_NOT_EXIST")
+
+
+def pages(uri, client, experiment_id, runs):
+    """What MLflow's own pages ask for, and what its clients of version 2 do."""
+    ajax = f"{uri}/ajax-api/2.0/mlflow"
+    better, worse = runs["better"], runs["worse"]
+
+    def ask(path, **query):
+        answer = requests.get(f"{ajax}/{path}", params=query, timeout=30)
+        check(answer.status_code == 200, answer.text)
+        return answer.json()
+
+    def points(path, **query):
+        return ask(path, **query).get("metrics", [])
+
+    bulk = points("metrics/get-history-bulk", run_id=[better, worse], metric_key="test_rmse")
+    check([(p["run_id"], p["value"]) for p in bulk] == sorted([(better, 10.5), (worse, 99.0)]), f"histories: {bulk}")
+    check(len(points("metrics/get-history-bulk", run_id=better, metric_key="loss", max_results=7)) == 7, "at most 7 points")
+    steps = [p["step"] for p in points("metrics/get-history-bulk-interval", run_ids=better, metric_key="loss", max_results=10)]
+    check(steps == [0, 50, 100, 150, 200, 250, 300, 350, 400, 499], f"a sample of 500 points: {steps}")
+    steps = [p["step"] for p in points("metrics/get-history-bulk-interval", run_ids=better, metric_key="loss", start_step=3, end_step=5)]
+    check(steps == [3, 4, 5], f"points within steps: {steps}")
+    steps = [p["step"] for p in points("metrics/get-history-bulk-interval", run_ids=better, metric_key="loss", max_results=1)]
+    check(steps == [499], f"a sample of one point is the last: {steps}")
+    answer = requests.get(f"{ajax}/metrics/get-history-bulk-interval", params={"run_ids": better, "metric_key": "loss", "end_step": 5}, timeout=30)
+    check((answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), answer.text)
+
+    answer = requests.post(f"{ajax}/experiments/search-datasets", json={"experiment_ids": [experiment_id]}, timeout=30)
+    found = answer.json()["dataset_summaries"]
+    check([(d["experiment_id"], d["context"]) for d in found] == [(experiment_id, "train")], f"data sets: {found}")
+
+    answer = requests.post(f"{ajax}/upload-artifact", params={"run_uuid": better, "path": "charts/one.json"}, data=b"[1, 2]", timeout=30)
+    check(answer.status_code == 200, answer.text)
+    check(mlflow.artifacts.load_dict(f"runs:/{better}/charts/one.json") == [1, 2], "the file that a page uploaded")
+    for query, data in (({"run_uuid": better, "path": "../x"}, b"x"), ({"run_uuid": better}, b"x"), ({"run_uuid": better, "path": "x"}, b""),
+                        ({"run_uuid": better, "path": "x"}, b"x" * (10 * 1024 * 1024 + 1))):
+        answer = requests.post(f"{ajax}/upload-artifact", params=query, data=data, timeout=60)
+        check(answer.status_code == 400, f"{query}: {answer.status_code} {answer.text}")
+
+    for path in ("first", "second"):
+        client._record_logged_model(better, Model(artifact_path=path, run_id=better, flavors={"sklearn": {"config": "left out", "code": None}}))
+    history = json.loads(client.get_run(better).data.tags["mlflow.log-model.history"])
+    check([(m["artifact_path"], m["flavors"]) for m in history] == [(p, {"sklearn": {"code": None}}) for p in ("first", "second")], f"{history}")
+
+    model = client.create_logged_model(experiment_id, name="short-lived")
+    client.delete_logged_model(model.model_id)
+    check(client._tracking_client.store.get_logged_model(model.model_id, allow_deleted=True).model_id == model.model_id, "a deleted model that is asked for")
+
+
+def endpoints(uri):
+    """Every route of MLflow's own server answers in MLflow's shape; what is not served says so, and clients do not repeat it."""
+    from mlflow.server import handlers
+
+    served = ("experiments/", "runs/", "metrics/", "artifacts/list", "logged-models", "registered-models/", "model-versions/", "mlflow-artifacts/artifacts")
+    for path, _, methods in handlers.get_endpoints():
+        if "/mlflow" not in path.replace(".0mlflow", ""):
+            continue  # a route that MLflow itself has by mistake
+        for method in methods:
+            answer = requests.request(method, uri + re.sub("<[^>]*>", "nothing", path), json={}, timeout=30)
+            shown = f"{method} {path}: {answer.status_code} {answer.text[:200]}"
+            code = answer.json().get("error_code") if answer.text else None
+            check(answer.status_code < 500 or answer.status_code == 501, shown)
+            check(answer.status_code < 400 or code, shown)
+            unknown = code in ("ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED", "BAD_REQUEST")
+            if path.startswith(("/api/2.0/", "/ajax-api/2.0/")) and any(f"/{s}" in path for s in served):
+                check(not unknown, f"a call that has to be served: {shown}")
+            elif answer.status_code >= 400 and "server-info" not in path:
+                check(unknown, f"a call that is not served: {shown}")
+
+
 def main():
     mlflow.set_tracking_uri(sys.argv[1])
     client = MlflowClient()
@@ -161,6 +250,9 @@ def main():
     load(predictions, x)
     artifacts(client, runs["better"])
     autolog()
+    prompts(client)
+    pages(sys.argv[1], client, experiment_id, runs)
+    endpoints(sys.argv[1])
     client.delete_run(runs["worse"])
     check(client.get_run(runs["worse"]).info.lifecycle_stage == "deleted", "a deleted run stays readable")
     print(json.dumps({"experiment_id": experiment_id, "runs": runs, "mlflow": mlflow.__version__}))

@@ -42,6 +42,7 @@ type Rules struct {
 	inLists    []Entity          // entities besides attributes that IN applies to
 	order      []string          // attributes that may order
 	ordering   []Entity          // entities besides attributes that may order
+	bare       bool              // texts may stand without quotes
 }
 
 // Runs are the rules of the search for runs.
@@ -98,7 +99,8 @@ func Versions() Rules {
 func LoggedModels() Rules {
 	attributes := map[string]kind{
 		"model_id": listed, "name": listed, "model_type": listed, "source_run_id": listed, "status": listed,
-		"creation_timestamp_ms": number, "last_updated_timestamp_ms": number,
+		"creation_timestamp_ms": number, "last_updated_timestamp_ms": number, "artifact_location": listed, "lifecycle_stage": listed,
+		"status_message": listed,
 	}
 	return Rules{
 		entities:   map[string]Entity{"attributes": Attribute, "metrics": Metric, "params": Param, "tags": Tag},
@@ -110,6 +112,7 @@ func LoggedModels() Rules {
 		inLists:  []Entity{Param, Tag},
 		order:    slices.Sorted(maps.Keys(attributes)),
 		ordering: []Entity{Metric},
+		bare:     true,
 	}
 }
 
@@ -184,7 +187,7 @@ func (r Rules) comparison(n *comparisonNode) (Comparison, error) {
 		c.Numeric = true
 		c.Number, err = n.Right.number(entity, key, r.attributes[key] == ordinal && entity == Attribute)
 	default:
-		c.Text, err = n.Right.text(entity, key)
+		c.Text, err = n.Right.text(entity, key, r.bare)
 	}
 	if err == nil && entity == Attribute && r.attributes[key] == numeral {
 		err = checkNumerals(&c)
@@ -283,8 +286,11 @@ func (n *valueNode) written() string {
 	return ""
 }
 
-func (n *valueNode) text(e Entity, key string) (string, error) {
+func (n *valueNode) text(e Entity, key string, bare bool) (string, error) {
 	s, ok := n.quoted()
+	if !ok && bare {
+		return n.written(), nil
+	}
 	if !ok {
 		return "", apperror.New(apperror.Invalid,
 			"Expected a quoted string value for %s '%s' (e.g. 'my-value'). Got value %s", e, shorten(key), shorten(n.written()))
@@ -292,7 +298,11 @@ func (n *valueNode) text(e Entity, key string) (string, error) {
 	return s, nil
 }
 
+// number returns a number; one that must be whole may be quoted too, as in MLflow.
 func (n *valueNode) number(e Entity, key string, whole bool) (float64, error) {
+	if s, ok := n.quoted(); ok && whole {
+		n = &valueNode{Number: &s}
+	}
 	if n.Number == nil {
 		return 0, apperror.New(apperror.Invalid,
 			"Expected numeric value type for %s: %s. Found %s", e, shorten(key), shorten(n.written()))

@@ -168,30 +168,3 @@ func addModelMetrics(tx *gorm.DB, runID string, metrics []experiment.Metric) err
 	})
 	return sqlstore.Translate(tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(rows, chunk).Error, "metrics of a logged model")
 }
-
-const (
-	standardHistory = 25_000
-	maxHistory      = 100_000
-)
-
-// MetricHistory returns one page of a metric's points.
-func (s *Store) MetricHistory(ctx context.Context, runID, key string, q experiment.PageRequest) (experiment.Page[experiment.Metric], error) {
-	var page experiment.Page[experiment.Metric]
-	w, err := window(q, standardHistory, maxHistory)
-	if err != nil {
-		return page, err
-	}
-	var rows []metricRow
-	err = s.db.WithContext(ctx).Where("run_id = ? AND key = ?", runID, key).Order("timestamp, step, value, is_nan").
-		Offset(w.offset).Limit(w.limit + 1).Find(&rows).Error
-	if err != nil {
-		return page, sqlstore.Translate(err, "metric history")
-	}
-	rows, page.NextPageToken = cut(rows, w)
-	for _, r := range rows {
-		page.Items = append(page.Items, experiment.Metric{
-			Key: r.Key, Value: loaded(r.Value, r.IsNan), Timestamp: r.Timestamp, Step: r.Step, ModelID: r.ModelID,
-		})
-	}
-	return page, nil
-}

@@ -172,10 +172,10 @@ func (s *Store) SearchExperiments(ctx context.Context, q experiment.Search) (exp
 	with := searching[experimentRow, experiment.Experiment]{
 		target: experimentsTarget, rules: filter.Experiments(), standard: 1000, most: maxPage,
 		narrow: func(query *gorm.DB) (*gorm.DB, error) { return view(query, "experiments", q.View) },
-		order:  "experiments.id", load: s.loadExperiments,
+		order:  []sortKey{{"experiments.id", whole, false}}, load: s.loadExperiments,
 	}
 	if len(q.OrderBy) == 0 {
-		with.order = "experiments.creation_time DESC, " + with.order
+		with.order = append([]sortKey{{"experiments.creation_time", whole, true}}, with.order...)
 	}
 	return search(ctx, s, q, with)
 }

@@ -97,8 +97,13 @@ func checkLoggedModelParams(params []experiment.Param) error {
 
 // findLoggedModel returns the row of a model that is not deleted. Codes: NotFound.
 func findLoggedModel(db *gorm.DB, id string) (loggedModelRow, error) {
+	return anyLoggedModel(db.Where("lifecycle_stage = ?", string(experiment.Active)), id)
+}
+
+// anyLoggedModel returns the row of a model. Codes: NotFound.
+func anyLoggedModel(db *gorm.DB, id string) (loggedModelRow, error) {
 	var row loggedModelRow
-	err := db.Where("id = ? AND lifecycle_stage = ?", id, string(experiment.Active)).Take(&row).Error
+	err := db.Where("id = ?", id).Take(&row).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return row, apperror.Wrap(apperror.NotFound, err, "Logged model with ID '%s' not found.", experiment.Shorten(id))
 	}
@@ -111,6 +116,19 @@ func (s *Store) LoggedModel(ctx context.Context, id string) (*experiment.LoggedM
 	if err != nil {
 		return nil, err
 	}
+	return s.loadLoggedModel(ctx, row)
+}
+
+// LoggedModelAlsoDeleted returns one, also if it is deleted. Codes: NotFound.
+func (s *Store) LoggedModelAlsoDeleted(ctx context.Context, id string) (*experiment.LoggedModel, error) {
+	row, err := anyLoggedModel(s.db.WithContext(ctx), id)
+	if err != nil {
+		return nil, err
+	}
+	return s.loadLoggedModel(ctx, row)
+}
+
+func (s *Store) loadLoggedModel(ctx context.Context, row loggedModelRow) (*experiment.LoggedModel, error) {
 	list, err := s.loadLoggedModels(ctx, []loggedModelRow{row})
 	if err != nil {
 		return nil, err
@@ -241,6 +259,7 @@ func addLoggedModelParams(tx *gorm.DB, id string, params []experiment.Param) err
 func (s *Store) SearchLoggedModels(ctx context.Context, q experiment.RunSearch) (experiment.Page[experiment.LoggedModel], error) {
 	return search(ctx, s, q.Search, searching[loggedModelRow, experiment.LoggedModel]{
 		target: loggedModelsTarget, rules: filter.LoggedModels(), standard: 100, most: maxPage,
-		narrow: ofExperiments("logged_models", q), order: "logged_models.creation_time DESC, logged_models.id", load: s.loadLoggedModels,
+		narrow: ofExperiments("logged_models", q), load: s.loadLoggedModels,
+		order: []sortKey{{"logged_models.creation_time", whole, true}, {"logged_models.id", text, false}},
 	})
 }

@@ -39,7 +39,7 @@ const promptSource = "dummy-source"
 
 // parseSource checks the source. That of a prompt names nothing; any other is checked whatever the tags say. Codes: Invalid.
 func parseSource(v registry.NewVersion) (registry.Source, error) {
-	if v.Source == promptSource && slices.Contains(v.Tags, experiment.Tag{Key: promptTag, Value: "true"}) {
+	if v.Source == promptSource && slices.Contains(v.Tags, isPrompt()) {
 		return registry.Source{URI: v.Source}, nil
 	}
 	return registry.ParseSource(v.Source)

@@ -19,7 +19,7 @@ import (
 // else; everything that a client wrote is bound as a value.
 type target struct {
 	table   string
-	columns map[string]string // attribute → column
+	columns map[string]column // by attribute
 	match   string            // joins the tables below to the one searched; %s is their alias
 	tags    string            // tables of names and values
 	params  string
@@ -28,61 +28,70 @@ type target struct {
 	join    string
 }
 
+// column is where an attribute is kept.
+type column struct {
+	sql      string
+	kind     kind
+	nullable bool
+	id       string // for an id that is compared as a text: the number by which it is ordered
+}
+
 var (
 	experimentsTarget = target{
 		table: "experiments", match: "%s.experiment_id = experiments.id", tags: "experiment_tags",
-		columns: map[string]string{
-			"name": "experiments.name", "experiment_id": "CAST(experiments.id AS TEXT)",
-			"creation_time": "experiments.creation_time", "last_update_time": "experiments.last_update_time",
+		columns: map[string]column{
+			"name": {sql: "experiments.name", kind: text}, "experiment_id": {sql: "CAST(experiments.id AS TEXT)", kind: text, id: "experiments.id"},
+			"creation_time": {sql: "experiments.creation_time", kind: whole}, "last_update_time": {sql: "experiments.last_update_time", kind: whole},
 		},
 	}
 	runsTarget = target{
 		table: "runs", match: "%s.run_id = runs.id", tags: "run_tags", params: "params", metrics: "latest_metrics",
-		columns: map[string]string{
-			"run_id": "runs.id", "run_name": "runs.name", "user_id": "runs.user_id", "status": "runs.status",
-			"artifact_uri": "runs.artifact_uri", "start_time": "runs.start_time", "end_time": "runs.end_time",
+		columns: map[string]column{
+			"run_id": {sql: "runs.id", kind: text}, "run_name": {sql: "runs.name", kind: text}, "user_id": {sql: "runs.user_id", kind: text}, "status": {sql: "runs.status", kind: text},
+			"artifact_uri": {sql: "runs.artifact_uri", kind: text}, "start_time": {sql: "runs.start_time", kind: whole}, "end_time": {sql: "runs.end_time", kind: whole, nullable: true},
 		},
 	}
 	loggedModelsTarget = target{
 		table: "logged_models", match: "%s.model_id = logged_models.id", tags: "logged_model_tags", params: "logged_model_params",
 		metrics: "logged_model_metrics",
-		columns: map[string]string{
-			"model_id": "logged_models.id", "name": "logged_models.name", "model_type": "logged_models.model_type",
-			"source_run_id": "logged_models.source_run_id", "status": "logged_models.status",
-			"creation_timestamp_ms": "logged_models.creation_time", "last_updated_timestamp_ms": "logged_models.last_update_time",
+		columns: map[string]column{
+			"model_id": {sql: "logged_models.id", kind: text}, "name": {sql: "logged_models.name", kind: text}, "model_type": {sql: "NULLIF(logged_models.model_type, '')", kind: text, nullable: true},
+			"source_run_id": {sql: "NULLIF(logged_models.source_run_id, '')", kind: text, nullable: true}, "status": {sql: "logged_models.status", kind: text},
+			"artifact_location": {sql: "logged_models.artifact_uri", kind: text}, "lifecycle_stage": {sql: "logged_models.lifecycle_stage", kind: text},
+			"status_message": {sql: "NULLIF(logged_models.status_message, '')", kind: text, nullable: true}, "creation_timestamp_ms": {sql: "logged_models.creation_time", kind: whole}, "last_updated_timestamp_ms": {sql: "logged_models.last_update_time", kind: whole},
 		},
 	}
 	modelsTarget = target{
 		table: "registered_models", match: "%s.model_id = registered_models.id", tags: "registered_model_tags", prompts: true,
-		columns: map[string]string{
-			"name": "registered_models.name", "timestamp": "registered_models.last_update_time",
-			"last_updated_timestamp": "registered_models.last_update_time",
+		columns: map[string]column{
+			"name": {sql: "registered_models.name", kind: text}, "timestamp": {sql: "registered_models.last_update_time", kind: whole},
+			"last_updated_timestamp": {sql: "registered_models.last_update_time", kind: whole},
 		},
 	}
 	versionsTarget = target{
 		table: "model_versions", match: "%[1]s.model_id = model_versions.model_id AND %[1]s.version = model_versions.version",
 		tags: "model_version_tags", prompts: true, join: "JOIN registered_models ON registered_models.id = model_versions.model_id",
-		columns: map[string]string{
-			"name": "registered_models.name", "version_number": "model_versions.version", "run_id": "model_versions.run_id",
-			"source_path": "model_versions.source", "creation_timestamp": "model_versions.creation_time",
-			"last_updated_timestamp": "model_versions.last_update_time",
+		columns: map[string]column{
+			"name": {sql: "registered_models.name", kind: text}, "version_number": {sql: "model_versions.version", kind: whole}, "run_id": {sql: "model_versions.run_id", kind: text},
+			"source_path": {sql: "model_versions.source", kind: text}, "creation_timestamp": {sql: "model_versions.creation_time", kind: whole},
+			"last_updated_timestamp": {sql: "model_versions.last_update_time", kind: whole},
 		},
 	}
 )
 
-// searchQuery begins a query on t with the filter and the order of q. Codes: Invalid.
-func (s *Store) searchQuery(ctx context.Context, t target, rules filter.Rules, q experiment.Search) (*gorm.DB, error) {
+// searchQuery begins a query on t with the filter of q, and returns the sort keys of its order. Codes: Invalid.
+func (s *Store) searchQuery(ctx context.Context, t target, rules filter.Rules, q experiment.Search) (*gorm.DB, []sortKey, error) {
 	comparisons, err := s.parser.Filter(q.Filter, rules)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	orders, err := s.parser.Orders(q.OrderBy, rules)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	query := s.db.WithContext(ctx).Table(t.table).Select(t.table + ".*")
+	query := s.db.WithContext(ctx).Table(t.table).Select([]string{t.table + ".*"})
 	if len(comparisons) > maxComparisons || len(orders) > maxOrders {
-		return nil, apperror.New(apperror.Invalid, "A search takes at most %d comparisons and %d order clauses.", maxComparisons, maxOrders)
+		return nil, nil, apperror.New(apperror.Invalid, "A search takes at most %d comparisons and %d order clauses.", maxComparisons, maxOrders)
 	}
 	if t.join != "" {
 		query = query.Joins(t.join)
@@ -97,10 +106,13 @@ func (s *Store) searchQuery(ctx context.Context, t target, rules filter.Rules, q
 		sql, args := s.condition(t, c)
 		query = query.Where(sql, args...)
 	}
+	var keys []sortKey
 	for i, o := range orders {
-		query = order(query, t, i, o)
+		var of []sortKey
+		query, of = order(query, t, i, o)
+		keys = append(keys, of...)
 	}
-	return query, nil
+	return query, keys, nil
 }
 
 // What databases can take in one statement bounds a search.
@@ -112,7 +124,7 @@ const (
 // condition is the SQL of one comparison.
 func (s *Store) condition(t target, c filter.Comparison) (string, []any) {
 	if c.Entity == filter.Attribute {
-		return s.compare(t.columns[c.Key], c)
+		return s.compare(t.columns[c.Key].sql, c)
 	}
 	if c.Entity == filter.Dataset {
 		return s.datasetCondition(c)
@@ -174,18 +186,17 @@ func (s *Store) like(column string, op filter.Op, pattern string) (string, []any
 	return column + " GLOB ?", []any{glob.Replace(pattern)}
 }
 
-// order adds one order clause: values, then NaN, then missing ones, in both directions.
-func order(query *gorm.DB, t target, i int, o filter.Order) *gorm.DB {
-	way := ""
-	if o.Descending {
-		way = " DESC"
-	}
+// order returns the sort keys of one order clause: values, then NaN, then missing ones, in both directions. What they need is joined.
+func order(query *gorm.DB, t target, i int, o filter.Order) (*gorm.DB, []sortKey) {
 	if o.Entity == filter.Attribute {
-		column := t.columns[o.Key]
-		if o.Key == "experiment_id" {
-			column = "experiments.id" // filters compare ids as text, the order is that of numbers
+		c := t.columns[o.Key]
+		switch {
+		case c.id != "":
+			return query, []sortKey{{c.id, whole, o.Descending}}
+		case c.nullable:
+			return query, []sortKey{{"CASE WHEN " + c.sql + " IS NULL THEN 1 ELSE 0 END", whole, false}, {c.sql, c.kind, o.Descending}}
 		}
-		return query.Order("CASE WHEN " + column + " IS NULL THEN 1 ELSE 0 END").Order(column + way)
+		return query, []sortKey{{c.sql, c.kind, o.Descending}}
 	}
 	alias := "o" + strconv.Itoa(i)
 	table := map[filter.Entity]string{filter.Tag: t.tags, filter.Param: t.params, filter.Metric: t.metrics}[o.Entity]
@@ -195,9 +206,9 @@ func order(query *gorm.DB, t target, i int, o filter.Order) *gorm.DB {
 			ORDER BY timestamp DESC, step DESC, run_id) AS n FROM logged_model_metrics) newest WHERE n = 1)`
 	}
 	query = query.Joins("LEFT JOIN "+table+" "+alias+" ON "+fmt.Sprintf(t.match, alias)+" AND "+alias+".key = ?", o.Key)
-	rank := "CASE WHEN " + alias + ".value IS NULL THEN 2 ELSE 0 END"
+	rank, value := "CASE WHEN "+alias+".value IS NULL THEN 2 ELSE 0 END", text
 	if o.Entity == filter.Metric {
-		rank = "CASE WHEN " + alias + ".value IS NULL THEN 2 WHEN " + alias + ".is_nan THEN 1 ELSE 0 END"
+		rank, value = "CASE WHEN "+alias+".value IS NULL THEN 2 WHEN "+alias+".is_nan THEN 1 ELSE 0 END", real
 	}
-	return query.Order(rank).Order(alias + ".value" + way)
+	return query, []sortKey{{rank, whole, false}, {alias + ".value", value, o.Descending}}
 }

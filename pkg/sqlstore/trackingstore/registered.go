@@ -3,6 +3,7 @@ package trackingstore
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 
 	"gorm.io/gorm"
@@ -29,10 +30,31 @@ func (s *Store) CreateModel(ctx context.Context, name, description string, tags 
 		}
 		return setModelTags(tx, row.ID, tags)
 	})
+	if apperror.CodeOf(err) == apperror.AlreadyExists {
+		return nil, s.nameTaken(ctx, err, name, slices.Contains(tags, isPrompt()))
+	}
 	if err != nil {
 		return nil, err
 	}
 	return s.Model(ctx, name)
+}
+
+// nameTaken says of which kind the owner of a name is, as models and prompts share their names.
+func (s *Store) nameTaken(ctx context.Context, cause error, name string, prompt bool) error {
+	owner, err := s.Model(ctx, name)
+	if err != nil {
+		return cause
+	}
+	kinds := map[bool]string{false: "registered model", true: "prompt"}
+	ownerIsPrompt := slices.Contains(owner.Tags, isPrompt())
+	switch {
+	case ownerIsPrompt != prompt:
+		return apperror.Wrap(apperror.AlreadyExists, cause, "Tried to create a %s with name '%s', but the name is already taken by a %s. "+
+			"MLflow does not allow creating a model and a prompt with the same name.", kinds[prompt], name, kinds[ownerIsPrompt])
+	case prompt:
+		return apperror.Wrap(apperror.AlreadyExists, cause, "Prompt (name=%s) already exists.", name)
+	}
+	return cause
 }
 
 func modelTaken(err error, name string) error {
@@ -226,6 +248,8 @@ func (s *Store) DeleteAlias(ctx context.Context, name, alias string) error {
 // promptTag marks registered models that are prompts; searches leave those out unless they ask for them.
 const promptTag = "mlflow.prompt.is_prompt"
 
+func isPrompt() experiment.Tag { return experiment.Tag{Key: promptTag, Value: "true"} }
+
 // hidePrompts takes the conditions on promptTag out of a filter and reports whether prompts are to be left out.
 func hidePrompts(list []filter.Comparison) (rest []filter.Comparison, hide bool) {
 	hide = true
@@ -246,6 +270,6 @@ const notPrompt = "NOT EXISTS (SELECT 1 FROM registered_model_tags p WHERE p.mod
 // SearchModels returns one page, by name unless ordered otherwise.
 func (s *Store) SearchModels(ctx context.Context, q experiment.Search) (experiment.Page[registry.Model], error) {
 	return search(ctx, s, q, searching[modelRow, registry.Model]{
-		target: modelsTarget, rules: filter.Models(), standard: 100, most: 1000, order: "registered_models.name", load: s.loadModels,
+		target: modelsTarget, rules: filter.Models(), standard: 100, most: 1000, order: []sortKey{{"registered_models.name", text, false}}, load: s.loadModels,
 	})
 }

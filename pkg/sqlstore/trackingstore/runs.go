@@ -264,7 +264,7 @@ func (s *Store) logModels(ctx context.Context, runID string, rows []runModelRow,
 func (s *Store) SearchRuns(ctx context.Context, q experiment.RunSearch) (experiment.Page[experiment.Run], error) {
 	return search(ctx, s, q.Search, searching[runRow, experiment.Run]{
 		target: runsTarget, rules: filter.Runs(), standard: 1000, most: maxPage,
-		narrow: ofExperiments("runs", q), order: "runs.start_time DESC, runs.id", load: s.loadRuns,
+		narrow: ofExperiments("runs", q), order: []sortKey{{"runs.start_time", whole, true}, {"runs.id", text, false}}, load: s.loadRuns,
 	})
 }
 

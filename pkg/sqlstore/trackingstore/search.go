@@ -21,18 +21,18 @@ type searching[R, E any] struct {
 	standard int // elements of a page if the request does not say
 	most     int // that it may ask for
 	narrow   func(*gorm.DB) (*gorm.DB, error)
-	order    string // beside that of the request, and last: it decides between equal ones
+	order    []sortKey // after that of the request: it decides between equal ones, and tells all apart
 	load     func(context.Context, []R) ([]E, error)
 }
 
 // search returns one page. Codes: Invalid.
 func search[R, E any](ctx context.Context, s *Store, q experiment.Search, with searching[R, E]) (experiment.Page[E], error) {
 	var page experiment.Page[E]
-	w, err := window(q.PageRequest, with.standard, with.most)
+	query, keys, err := s.searchQuery(ctx, with.target, with.rules, q)
 	if err != nil {
 		return page, err
 	}
-	query, err := s.searchQuery(ctx, with.target, with.rules, q)
+	w, err := newWindow(q.PageRequest, append(keys, with.order...), with.standard, with.most)
 	if err != nil {
 		return page, err
 	}
@@ -41,11 +41,11 @@ func search[R, E any](ctx context.Context, s *Store, q experiment.Search, with s
 			return page, err
 		}
 	}
-	var rows []R
-	if err := query.Order(with.order).Offset(w.offset).Limit(w.limit + 1).Find(&rows).Error; err != nil {
+	rows, next, err := readWindow[R](ctx, query, w)
+	if err != nil {
 		return page, sqlstore.Translate(err, strings.ReplaceAll(with.target.table, "_", " "))
 	}
-	rows, page.NextPageToken = cut(rows, w)
+	page.NextPageToken = next
 	page.Items, err = with.load(ctx, rows)
 	return page, err
 }

@@ -4,8 +4,6 @@ package trackingstore
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"log/slog"
 	"strings"
 	"time"
@@ -110,45 +108,4 @@ func inChunks[T any](list []T, f func([]T) error) error {
 		list = list[n:]
 	}
 	return nil
-}
-
-// pageWindow is where a page begins and how long it may be.
-type pageWindow struct{ offset, limit int }
-
-const maxOffset = 1 << 40
-
-// window reads a page request. The token is opaque to clients: it holds the offset of the next page.
-func window(q experiment.PageRequest, standard, most int) (pageWindow, error) {
-	w := pageWindow{limit: q.MaxResults}
-	switch {
-	case q.MaxResults == 0:
-		w.limit = standard
-	case q.MaxResults < 0 || q.MaxResults > most:
-		return w, apperror.New(apperror.Invalid,
-			"Invalid value %d for parameter 'max_results' supplied. It must be a positive integer of at most %d.", q.MaxResults, most)
-	}
-	if q.PageToken == "" {
-		return w, nil
-	}
-	var token struct {
-		Offset int `json:"offset"`
-	}
-	raw, err := base64.StdEncoding.DecodeString(q.PageToken)
-	if err == nil {
-		err = json.Unmarshal(raw, &token)
-	}
-	if err != nil || token.Offset <= 0 || token.Offset > maxOffset {
-		return w, apperror.New(apperror.Invalid, "Invalid page token '%s'; send the one that the page before gave.", experiment.Shorten(q.PageToken))
-	}
-	w.offset = token.Offset
-	return w, nil
-}
-
-// cut drops the row that was read to see whether there is another page, and makes its token.
-func cut[T any](rows []T, w pageWindow) ([]T, string) {
-	if len(rows) <= w.limit {
-		return rows, ""
-	}
-	token, _ := json.Marshal(map[string]int{"offset": w.offset + w.limit}) // a map of numbers always encodes
-	return rows[:w.limit], base64.StdEncoding.EncodeToString(token)
 }

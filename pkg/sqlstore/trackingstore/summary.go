@@ -83,7 +83,7 @@ func (s *Store) PointCounts(ctx context.Context, runID string) (map[string]int64
 // VersionsOf returns one page of a model's versions, the greatest number first. Codes: Invalid, NotFound.
 func (s *Store) VersionsOf(ctx context.Context, name string, q experiment.PageRequest) (experiment.Page[registry.Version], error) {
 	var page experiment.Page[registry.Version]
-	w, err := window(q, maxVersions, maxVersions)
+	w, err := newWindow(q, []sortKey{{"version", whole, true}}, maxVersions, maxVersions)
 	if err != nil {
 		return page, err
 	}
@@ -91,13 +91,12 @@ func (s *Store) VersionsOf(ctx context.Context, name string, q experiment.PageRe
 	if err != nil {
 		return page, err
 	}
-	var rows []versionRow
-	err = s.db.WithContext(ctx).Where("model_id = ? AND stage <> ?", model.ID, stageDeleted).Order("version DESC").
-		Offset(w.offset).Limit(w.limit + 1).Find(&rows).Error
+	query := s.db.WithContext(ctx).Model(&versionRow{}).Select([]string{"model_versions.*"}).Where("model_id = ? AND stage <> ?", model.ID, stageDeleted)
+	rows, next, err := readWindow[versionRow](ctx, query, w)
 	if err != nil {
 		return page, sqlstore.Translate(err, "model versions")
 	}
-	rows, page.NextPageToken = cut(rows, w)
+	page.NextPageToken = next
 	page.Items, err = s.loadVersions(ctx, rows)
 	return page, err
 }

@@ -294,10 +294,10 @@ func (s *Store) SearchVersions(ctx context.Context, q experiment.Search) (experi
 		narrow: func(query *gorm.DB) (*gorm.DB, error) {
 			return query.Where("model_versions.stage <> ?", stageDeleted), nil
 		},
-		order: "registered_models.name, model_versions.version DESC", load: s.loadVersions,
+		order: []sortKey{{"registered_models.name", text, false}, {"model_versions.version", whole, true}}, load: s.loadVersions,
 	}
 	if len(q.OrderBy) == 0 {
-		with.order = "model_versions.last_update_time DESC, " + with.order
+		with.order = append([]sortKey{{"model_versions.last_update_time", whole, true}}, with.order...)
 	}
 	return search(ctx, s, q, with)
 }
