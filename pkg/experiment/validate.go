@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"path"
 	"regexp"
@@ -76,7 +77,10 @@ func CheckLength(parameter, value string, limit int) error {
 }
 
 // CheckKey refuses names of metrics, params and tags that MLflow refuses. Codes: Invalid.
-func CheckKey(parameter, key string) error {
+func CheckKey(parameter, key string) error { return checkKey(parameter, parameter, key) }
+
+// checkKey is CheckKey with the word that MLflow has for a key that is too long.
+func checkKey(parameter, long, key string) error {
 	if !keyForm.MatchString(key) {
 		return InvalidValue(parameter, key, "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.),"+
 			" spaces ( ), colon(:) and slashes (/).")
@@ -84,7 +88,7 @@ func CheckKey(parameter, key string) error {
 	if err := CheckPathStable(parameter, key); err != nil {
 		return err
 	}
-	return CheckLength(parameter, key, MaxKey)
+	return CheckLength(long, key, MaxKey)
 }
 
 // CheckPathStable refuses names that would mean another name if they were paths. Codes: Invalid.
@@ -131,7 +135,8 @@ func CheckRunTag(parameter string, t Tag) (Tag, error) {
 // finite one of its sign, as MLflow has it. Codes: Invalid.
 func CheckMetric(parameter string, m Metric) (Metric, error) {
 	if m.Timestamp < 0 {
-		return m, InvalidValue(parameter+"timestamp", m.Timestamp, "metric '"+Shorten(m.Key)+"'. Timestamp must be a nonnegative long (64-bit integer)")
+		return m, InvalidValue(parameter+"timestamp", m.Timestamp, fmt.Sprintf(
+			"metric '%s' (value=%s). Timestamp must be a nonnegative long (64-bit integer) ", Shorten(m.Key), FormatFloat(m.Value)))
 	}
 	switch {
 	case math.IsInf(m.Value, 1):
@@ -139,7 +144,30 @@ func CheckMetric(parameter string, m Metric) (Metric, error) {
 	case math.IsInf(m.Value, -1):
 		m.Value = -math.MaxFloat64
 	}
-	return m, CheckKey(parameter+"name", m.Key)
+	return m, checkKey(parameter+"name", "Metric name", m.Key)
+}
+
+// CheckParam refuses a bad key and returns the param with its value cut to what is kept. Codes: Invalid.
+func CheckParam(parameter string, p Param) (Param, error) {
+	p.Value = cut(p.Value, MaxParamValue, "")
+	return p, checkKey(parameter+"key", "Param key", p.Key)
+}
+
+// uniqueParams refuses keys that come twice. Codes: Invalid.
+func uniqueParams(params []Param) error {
+	seen := map[string]bool{}
+	var twice []string
+	for _, p := range params {
+		if seen[p.Key] {
+			twice = append(twice, "'"+Shorten(p.Key)+"'")
+		}
+		seen[p.Key] = true
+	}
+	if len(twice) == 0 {
+		return nil
+	}
+	return apperror.New(apperror.Invalid, "Duplicate parameter keys have been submitted: [%s]. Please ensure "+
+		"the request contains only one param value per param key.", strings.Join(twice, ", "))
 }
 
 // CheckDataset refuses a dataset without a name, digest or source, or with longer texts than MLflow takes. Codes: Invalid.
@@ -195,18 +223,15 @@ func CheckBatch(b Batch) (Batch, error) {
 		}
 		out.Metrics = append(out.Metrics, m)
 	}
-	seen := map[string]bool{}
 	for i, p := range b.Params {
-		if err := CheckKey(index("params", i)+"key", p.Key); err != nil {
+		p, err := CheckParam(index("params", i), p)
+		if err != nil {
 			return b, err
 		}
-		if seen[p.Key] {
-			return b, apperror.New(apperror.Invalid, "Duplicate parameter keys have been submitted: ['%s']. Please ensure "+
-				"the request contains only one param value per param key.", p.Key)
-		}
-		seen[p.Key] = true
-		p.Value = cut(p.Value, MaxParamValue, "")
 		out.Params = append(out.Params, p)
+	}
+	if err := uniqueParams(b.Params); err != nil {
+		return b, err
 	}
 	for i, t := range b.Tags {
 		t, err := CheckRunTag(index("tags", i)+"key", t)

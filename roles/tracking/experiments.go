@@ -60,11 +60,11 @@ func (a *api) restoreExperiment(ctx context.Context, r *request) (any, error) {
 	return empty(a.tracking.RestoreExperiment(ctx, id))
 }
 
-// updateExperiment changes the name; without a new one it changes nothing.
+// updateExperiment changes the name.
 func (a *api) updateExperiment(ctx context.Context, r *request) (any, error) {
-	id, name := r.id("experiment_id"), r.text("new_name")
-	if err := r.err(); err != nil || name == "" {
-		return empty(err)
+	id, name := r.id("experiment_id"), r.required("new_name")
+	if err := r.err(); err != nil {
+		return nil, err
 	}
 	return empty(a.tracking.RenameExperiment(ctx, id, name))
 }

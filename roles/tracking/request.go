@@ -87,6 +87,12 @@ func (r *request) decode(body []byte) error {
 	if holdsNUL(body) {
 		return errNUL()
 	}
+	if camelKey.Match(body) {
+		var err error
+		if body, err = snakeKeys(body); err != nil {
+			return err
+		}
+	}
 	if err := json.Unmarshal(body, &r.body); err != nil {
 		return apperror.Wrap(apperror.Invalid, err, "The request body is not a JSON object.")
 	}
@@ -199,6 +205,18 @@ func (r *request) required(name string) string {
 			"Missing value for required parameter '%s'. See the API docs for more information about request parameters.", name))
 	}
 	return s
+}
+
+// enum returns one of some names, empty if it is absent. Clients may send its number instead, counted from 1, as protobuf's JSON has it.
+func (r *request) enum(name string, names ...string) string {
+	value, ok := r.raw(name)
+	if !ok {
+		return ""
+	}
+	if n, err := mlflowapi.ParseInt(strings.Trim(string(value), `"`)); err == nil && n >= 1 && int(n) <= len(names) {
+		return names[n-1]
+	}
+	return r.text(name)
 }
 
 // id returns a required text field that clients may also send as a number: ids of experiments and numbers of versions.
@@ -348,6 +366,7 @@ func (r *request) page() experiment.PageRequest {
 // search returns the fields that every search has; view is the name of the field with the lifecycle stage.
 func (r *request) search(view string) experiment.Search {
 	return experiment.Search{
-		PageRequest: r.page(), Filter: r.text("filter"), OrderBy: r.texts("order_by"), View: experiment.ViewType(r.text(view)),
+		PageRequest: r.page(), Filter: r.text("filter"), OrderBy: r.texts("order_by"),
+		View: experiment.ViewType(r.enum(view, string(experiment.ActiveOnly), string(experiment.DeletedOnly), string(experiment.All))),
 	}
 }

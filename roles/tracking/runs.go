@@ -32,7 +32,8 @@ func (a *api) getRun(ctx context.Context, r *request) (any, error) {
 func (a *api) updateRun(ctx context.Context, r *request) (any, error) {
 	id, update := r.runID(), experiment.RunUpdate{}
 	if r.has("status") {
-		status := experiment.Status(r.text("status"))
+		status := experiment.Status(r.enum("status", string(experiment.Running), string(experiment.Scheduled), string(experiment.Finished),
+			string(experiment.Failed), string(experiment.Killed)))
 		update.Status = &status
 	}
 	if end, ok := r.integer("end_time"); ok {
@@ -83,6 +84,9 @@ func (a *api) logMetric(ctx context.Context, r *request) (any, error) {
 	if err := r.err(); err != nil {
 		return nil, err
 	}
+	if _, err := experiment.CheckMetric("", m); err != nil { // in the words for one
+		return nil, err
+	}
 	return empty(a.tracking.LogBatch(ctx, id, experiment.Batch{Metrics: []experiment.Metric{m}}))
 }
 
@@ -91,12 +95,18 @@ func (a *api) logParam(ctx context.Context, r *request) (any, error) {
 	if err := r.err(); err != nil {
 		return nil, err
 	}
+	if _, err := experiment.CheckParam("", p); err != nil {
+		return nil, err
+	}
 	return empty(a.tracking.LogBatch(ctx, id, experiment.Batch{Params: []experiment.Param{p}}))
 }
 
 func (a *api) setTag(ctx context.Context, r *request) (any, error) {
 	id, t := r.runID(), r.tag()
 	if err := r.err(); err != nil {
+		return nil, err
+	}
+	if _, err := experiment.CheckRunTag("key", t); err != nil {
 		return nil, err
 	}
 	return empty(a.tracking.LogBatch(ctx, id, experiment.Batch{Tags: []experiment.Tag{t}}))
@@ -161,6 +171,9 @@ func (a *api) logInputs(ctx context.Context, r *request) (any, error) {
 
 func (a *api) logOutputs(ctx context.Context, r *request) (any, error) {
 	id, models := r.runID(), list[mlflowapi.ModelOutput](r, "models")
+	if !r.has("models") {
+		r.required("models")
+	}
 	if err := r.err(); err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package trackingstore
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -73,13 +74,28 @@ func addParams(tx *gorm.DB, runID string, params []experiment.Param) error {
 	if err := tx.Where("run_id = ? AND key IN ?", runID, keys).Order("key").Find(&have).Error; err != nil {
 		return sqlstore.Translate(err, "params")
 	}
+	return changedParams(runID, have, want)
+}
+
+// changedParams refuses other values for params that are there, in the words that MLflow has for one and for many. Codes: Invalid.
+func changedParams(runID string, have []paramRow, want map[string]string) error {
+	var changed []string
 	for _, h := range have {
-		if h.Value != want[h.Key] {
-			return apperror.New(apperror.Invalid, "Changing param values is not allowed. Param with key='%s' was already logged with value='%s'"+
-				" for run ID='%s'. Attempted logging new value '%s'.", h.Key, experiment.Shorten(h.Value), runID, experiment.Shorten(want[h.Key]))
+		if h.Value == want[h.Key] {
+			continue
 		}
+		before, after := experiment.Shorten(h.Value), experiment.Shorten(want[h.Key])
+		if len(want) == 1 {
+			return apperror.New(apperror.Invalid, "Changing param values is not allowed. Param with key='%s' was already logged with value='%s'"+
+				" for run ID='%s'. Attempted logging new value '%s'.", h.Key, before, runID, after)
+		}
+		changed = append(changed, fmt.Sprintf("{'key': '%s', 'old_value': '%s', 'new_value': '%s'}", h.Key, before, after))
 	}
-	return nil
+	if changed == nil {
+		return nil
+	}
+	return apperror.New(apperror.Invalid, "Changing param values is not allowed. Params were already logged='[%s]' for run ID='%s'.",
+		strings.Join(changed, ", "), runID)
 }
 
 // addMetrics adds points to the history and moves the latest ones. Keys go in sorted order, so that two batches never wait for each

@@ -7,16 +7,15 @@ import (
 	"tasador/pkg/sqlstore"
 )
 
-const (
-	standardHistory = 25_000
-	maxHistory      = 100_000
-)
+// maxHistory is how many points one page holds at most. Old clients ask for no page and want all points, so that is what they get, within
+// the memory of this server.
+const maxHistory = 1_000_000
 
 // MetricHistory returns one page of a metric's points.
 func (s *Store) MetricHistory(ctx context.Context, runID, key string, q experiment.PageRequest) (experiment.Page[experiment.Metric], error) {
 	var page experiment.Page[experiment.Metric]
 	w, err := newWindow(q, []sortKey{{"timestamp", whole, false}, {"step", whole, false}, {"value", real, false}, {"is_nan", truth, false}},
-		standardHistory, maxHistory)
+		maxHistory, maxHistory)
 	if err != nil {
 		return page, err
 	}
