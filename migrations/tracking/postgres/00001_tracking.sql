@@ -57,8 +57,10 @@ CREATE TABLE metrics (
     PRIMARY KEY (run_id, key, timestamp, step, value, is_nan)
 );
 
--- The point of each metric with the greatest step, timestamp and value, in this order.
+-- The point of each metric with the greatest step, timestamp and value, in this order. Runs are searched and ordered by a metric along the
+-- index, so that it takes no longer when there are more runs.
 CREATE TABLE latest_metrics (
+    experiment_id BIGINT NOT NULL,
     run_id    TEXT COLLATE "C" NOT NULL REFERENCES runs (id),
     key       TEXT COLLATE "C" NOT NULL,
     value     DOUBLE PRECISION NOT NULL,
@@ -68,6 +70,8 @@ CREATE TABLE latest_metrics (
     model_id  TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (run_id, key)
 );
+
+CREATE INDEX latest_metrics_by_value ON latest_metrics (experiment_id, key, is_nan, value, run_id);
 
 -- Logged models around a run; direction is input or output.
 CREATE TABLE run_models (
@@ -184,6 +188,8 @@ CREATE TABLE run_datasets (
     dataset_id TEXT COLLATE "C" NOT NULL REFERENCES datasets (id),
     PRIMARY KEY (run_id, dataset_id)
 );
+
+CREATE INDEX run_datasets_by_dataset ON run_datasets (dataset_id);
 
 CREATE TABLE run_dataset_tags (
     run_id     TEXT COLLATE "C" NOT NULL,

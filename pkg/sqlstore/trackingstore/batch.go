@@ -22,13 +22,14 @@ func (s *Store) LogBatch(ctx context.Context, runID string, b experiment.Batch) 
 		return err
 	}
 	return s.inTx(ctx, func(tx *gorm.DB, _ int64) error {
-		if err := checkActiveRun(tx, runID); err != nil {
+		run, err := activeRun(tx, runID)
+		if err != nil {
 			return err
 		}
 		if err := addParams(tx, runID, b.Params); err != nil {
 			return err
 		}
-		if err := addMetrics(tx, runID, b.Metrics); err != nil {
+		if err := addMetrics(tx, run, b.Metrics); err != nil {
 			return err
 		}
 		if err := addModelMetrics(tx, runID, b.Metrics); err != nil {
@@ -100,7 +101,7 @@ func changedParams(runID string, have []paramRow, want map[string]string) error 
 
 // addMetrics adds points to the history and moves the latest ones. Keys go in sorted order, so that two batches never wait for each
 // other crosswise.
-func addMetrics(tx *gorm.DB, runID string, metrics []experiment.Metric) error {
+func addMetrics(tx *gorm.DB, run runRow, metrics []experiment.Metric) error {
 	if len(metrics) == 0 {
 		return nil
 	}
@@ -108,8 +109,11 @@ func addMetrics(tx *gorm.DB, runID string, metrics []experiment.Metric) error {
 	latest := map[string]latestMetricRow{}
 	for i, m := range metrics {
 		value, isNaN := stored(m.Value)
-		points[i] = metricRow{runID, m.Key, m.Timestamp, m.Step, value, isNaN, m.ModelID}
-		l := latestMetricRow{RunID: runID, Key: m.Key, Value: value, IsNan: isNaN, Timestamp: m.Timestamp, Step: m.Step, ModelID: m.ModelID}
+		points[i] = metricRow{run.ID, m.Key, m.Timestamp, m.Step, value, isNaN, m.ModelID}
+		l := latestMetricRow{
+			ExperimentID: run.ExperimentID, RunID: run.ID, Key: m.Key, Value: value, IsNan: isNaN, Timestamp: m.Timestamp, Step: m.Step,
+			ModelID: m.ModelID,
+		}
 		if have, ok := latest[m.Key]; !ok || compareLatest(l, have) > 0 {
 			latest[m.Key] = l
 		}

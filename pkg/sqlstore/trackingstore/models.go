@@ -57,13 +57,14 @@ type metricRow struct {
 }
 
 type latestMetricRow struct {
-	RunID     string `gorm:"primaryKey"`
-	Key       string `gorm:"primaryKey"`
-	Value     float64
-	IsNan     bool
-	Timestamp int64
-	Step      int64
-	ModelID   string
+	ExperimentID int64  // of the run, for the index
+	RunID        string `gorm:"primaryKey"`
+	Key          string `gorm:"primaryKey"`
+	Value        float64
+	IsNan        bool
+	Timestamp    int64
+	Step         int64
+	ModelID      string
 }
 
 type runModelRow struct {

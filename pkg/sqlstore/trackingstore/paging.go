@@ -170,6 +170,15 @@ func (w window) condition() (cond string, args []any) {
 
 // readWindow reads the rows of a query that are in the window, and the token of the next page if there is one.
 func readWindow[R any](ctx context.Context, query *gorm.DB, w window) (rows []R, next string, err error) {
+	rows, last, err := readRows[R](ctx, query, w)
+	if err != nil || len(rows) <= w.limit {
+		return rows, "", err
+	}
+	return rows[:w.limit], formatToken(w.keys, last), nil
+}
+
+// readRows reads the rows of a query that are in the window, and one more if there is one; last are the sort keys of the last one in it.
+func readRows[R any](ctx context.Context, query *gorm.DB, w window) (rows []R, last []any, err error) {
 	if cond, args := w.condition(); cond != "" {
 		query = query.Where(cond, args...)
 	}
@@ -180,44 +189,35 @@ func readWindow[R any](ctx context.Context, query *gorm.DB, w window) (rows []R,
 	}
 	found, err := query.Select(columns).Limit(w.limit + 1).Rows()
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
-	reader := &keyReader{Rows: found, at: w.limit, keys: make([]any, len(w.keys))}
+	reader := &keyReader{Rows: found, limit: w.limit, keys: make([]any, len(w.keys))}
 	tx := query.Session(&gorm.Session{NewDB: true, Context: ctx}).Model(new(R))
 	if err := tx.Statement.Parse(&rows); err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	tx.Statement.Dest, tx.Statement.ReflectValue = &rows, reflect.ValueOf(&rows).Elem()
 	gorm.Scan(reader, tx, 0)
 	if err := found.Close(); err != nil && tx.Error == nil {
-		return nil, "", err
+		return nil, nil, err
 	}
-	if tx.Error != nil || len(rows) <= w.limit {
-		return rows, "", tx.Error
-	}
-	return rows[:w.limit], formatToken(w.keys, reader.keys), nil
+	return rows, reader.keys, tx.Error
 }
 
-// keyReader hands out rows whose last columns are their sort keys, and remembers the keys of row number at.
+// keyReader hands out rows whose last columns are their sort keys, and keeps the keys of the last one up to the limit.
 type keyReader struct {
 	*sql.Rows
-	n, at int
-	keys  []any
+	n, limit int
+	keys     []any
 }
 
 func (r *keyReader) Scan(dest ...any) error {
-	if err := r.Rows.Scan(dest...); err != nil {
-		return err
+	for i := range r.keys { // gorm does nothing with columns that it does not know
+		to := &dest[len(dest)-len(r.keys)+i]
+		if *to = any(new(any)); r.n < r.limit {
+			*to = &r.keys[i]
+		}
 	}
-	if r.n++; r.n != r.at {
-		return nil
-	}
-	again := make([]any, len(dest)) // gorm may do with its own as it likes
-	for i := range again {
-		again[i] = new(any)
-	}
-	for i := range r.keys {
-		again[len(dest)-len(r.keys)+i] = &r.keys[i]
-	}
-	return r.Rows.Scan(again...)
+	r.n++
+	return r.Rows.Scan(dest...)
 }

@@ -79,8 +79,8 @@ var (
 	}
 )
 
-// searchQuery begins a query on t with the filter of q, and returns the sort keys of its order. Codes: Invalid.
-func (s *Store) searchQuery(ctx context.Context, t target, rules filter.Rules, q experiment.Search) (*gorm.DB, []sortKey, error) {
+// parse reads filter and order of a search. Codes: Invalid.
+func (s *Store) parse(rules filter.Rules, q experiment.Search) ([]filter.Comparison, []filter.Order, error) {
 	comparisons, err := s.parser.Filter(q.Filter, rules)
 	if err != nil {
 		return nil, nil, err
@@ -89,10 +89,15 @@ func (s *Store) searchQuery(ctx context.Context, t target, rules filter.Rules, q
 	if err != nil {
 		return nil, nil, err
 	}
-	query := s.db.WithContext(ctx).Table(t.table).Select([]string{t.table + ".*"})
 	if len(comparisons) > maxComparisons || len(orders) > maxOrders {
 		return nil, nil, apperror.New(apperror.Invalid, "A search takes at most %d comparisons and %d order clauses.", maxComparisons, maxOrders)
 	}
+	return comparisons, orders, nil
+}
+
+// searchQuery begins a query on t with a filter.
+func (s *Store) searchQuery(ctx context.Context, t target, comparisons []filter.Comparison) *gorm.DB {
+	query := s.db.WithContext(ctx).Table(t.table).Select([]string{t.table + ".*"})
 	if t.join != "" {
 		query = query.Joins(t.join)
 	}
@@ -102,17 +107,16 @@ func (s *Store) searchQuery(ctx context.Context, t target, rules filter.Rules, q
 			query = query.Where(notPrompt, promptTag, "true")
 		}
 	}
+	return s.where(query, t, comparisons)
+}
+
+// where adds comparisons to a query.
+func (s *Store) where(query *gorm.DB, t target, comparisons []filter.Comparison) *gorm.DB {
 	for _, c := range comparisons {
 		sql, args := s.condition(t, c)
 		query = query.Where(sql, args...)
 	}
-	var keys []sortKey
-	for i, o := range orders {
-		var of []sortKey
-		query, of = order(query, t, i, o)
-		keys = append(keys, of...)
-	}
-	return query, keys, nil
+	return query
 }
 
 // What databases can take in one statement bounds a search.
@@ -186,29 +190,48 @@ func (s *Store) like(column string, op filter.Op, pattern string) (string, []any
 	return column + " GLOB ?", []any{glob.Replace(pattern)}
 }
 
-// order returns the sort keys of one order clause: values, then NaN, then missing ones, in both directions. What they need is joined.
-func order(query *gorm.DB, t target, i int, o filter.Order) (*gorm.DB, []sortKey) {
+// sortKeys returns the sort keys of an order.
+func (t target) sortKeys(orders []filter.Order) (keys []sortKey) {
+	for i, o := range orders {
+		keys = append(keys, t.sortKeysOf(i, o)...)
+	}
+	return keys
+}
+
+// sortKeysOf returns those of order clause i: values, then NaN, then missing ones, in both directions.
+func (t target) sortKeysOf(i int, o filter.Order) []sortKey {
 	if o.Entity == filter.Attribute {
 		c := t.columns[o.Key]
 		switch {
 		case c.id != "":
-			return query, []sortKey{{c.id, whole, o.Descending}}
+			return []sortKey{{c.id, whole, o.Descending}}
 		case c.nullable:
-			return query, []sortKey{{"CASE WHEN " + c.sql + " IS NULL THEN 1 ELSE 0 END", whole, false}, {c.sql, c.kind, o.Descending}}
+			return []sortKey{{"CASE WHEN " + c.sql + " IS NULL THEN 1 ELSE 0 END", whole, false}, {c.sql, c.kind, o.Descending}}
 		}
-		return query, []sortKey{{c.sql, c.kind, o.Descending}}
+		return []sortKey{{c.sql, c.kind, o.Descending}}
 	}
-	alias := "o" + strconv.Itoa(i)
-	table := map[filter.Entity]string{filter.Tag: t.tags, filter.Param: t.params, filter.Metric: t.metrics}[o.Entity]
-	if table == loggedModelsTarget.metrics {
-		// A logged model may have a metric from several runs and steps: the newest point counts.
-		table = `(SELECT model_id, key, value, is_nan FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY model_id, key
-			ORDER BY timestamp DESC, step DESC, run_id) AS n FROM logged_model_metrics) newest WHERE n = 1)`
-	}
-	query = query.Joins("LEFT JOIN "+table+" "+alias+" ON "+fmt.Sprintf(t.match, alias)+" AND "+alias+".key = ?", o.Key)
-	rank, value := "CASE WHEN "+alias+".value IS NULL THEN 2 ELSE 0 END", text
+	value := "o" + strconv.Itoa(i) + ".value"
 	if o.Entity == filter.Metric {
-		rank, value = "CASE WHEN "+alias+".value IS NULL THEN 2 WHEN "+alias+".is_nan THEN 1 ELSE 0 END", real
+		nan := "o" + strconv.Itoa(i) + ".is_nan"
+		return []sortKey{{"CASE WHEN " + value + " IS NULL THEN 2 WHEN " + nan + " THEN 1 ELSE 0 END", whole, false}, {value, real, o.Descending}}
 	}
-	return query, []sortKey{{rank, whole, false}, {alias + ".value", value, o.Descending}}
+	return []sortKey{{"CASE WHEN " + value + " IS NULL THEN 2 ELSE 0 END", whole, false}, {value, text, o.Descending}}
+}
+
+// joinOrders joins what the sort keys of an order need, from clause number from on.
+func (t target) joinOrders(query *gorm.DB, orders []filter.Order, from int) *gorm.DB {
+	for i, o := range orders {
+		if i < from || o.Entity == filter.Attribute {
+			continue
+		}
+		alias := "o" + strconv.Itoa(i)
+		table := map[filter.Entity]string{filter.Tag: t.tags, filter.Param: t.params, filter.Metric: t.metrics}[o.Entity]
+		if table == loggedModelsTarget.metrics {
+			// A logged model may have a metric from several runs and steps: the newest point counts.
+			table = `(SELECT model_id, key, value, is_nan FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY model_id, key
+				ORDER BY timestamp DESC, step DESC, run_id) AS n FROM logged_model_metrics) newest WHERE n = 1)`
+		}
+		query = query.Joins("LEFT JOIN "+table+" "+alias+" ON "+fmt.Sprintf(t.match, alias)+" AND "+alias+".key = ?", o.Key)
+	}
+	return query
 }

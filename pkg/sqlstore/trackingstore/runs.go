@@ -12,7 +12,6 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/experiment"
-	"tasador/pkg/experiment/filter"
 	"tasador/pkg/sqlstore"
 )
 
@@ -257,14 +256,6 @@ func (s *Store) logModels(ctx context.Context, runID string, rows []runModelRow,
 			return err
 		}
 		return sqlstore.Translate(tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(rows, chunk).Error, "models of a run")
-	})
-}
-
-// SearchRuns returns one page; equal ones come newest first.
-func (s *Store) SearchRuns(ctx context.Context, q experiment.RunSearch) (experiment.Page[experiment.Run], error) {
-	return search(ctx, s, q.Search, searching[runRow, experiment.Run]{
-		target: runsTarget, rules: filter.Runs(), standard: 1000, most: maxPage,
-		narrow: ofExperiments("runs", q), order: []sortKey{{"runs.start_time", whole, true}, {"runs.id", text, false}}, load: s.loadRuns,
 	})
 }
 

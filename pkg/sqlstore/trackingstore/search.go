@@ -28,14 +28,15 @@ type searching[R, E any] struct {
 // search returns one page. Codes: Invalid.
 func search[R, E any](ctx context.Context, s *Store, q experiment.Search, with searching[R, E]) (experiment.Page[E], error) {
 	var page experiment.Page[E]
-	query, keys, err := s.searchQuery(ctx, with.target, with.rules, q)
+	comparisons, orders, err := s.parse(with.rules, q)
 	if err != nil {
 		return page, err
 	}
-	w, err := newWindow(q.PageRequest, append(keys, with.order...), with.standard, with.most)
+	w, err := newWindow(q.PageRequest, append(with.target.sortKeys(orders), with.order...), with.standard, with.most)
 	if err != nil {
 		return page, err
 	}
+	query := with.target.joinOrders(s.searchQuery(ctx, with.target, comparisons), orders, 0)
 	if with.narrow != nil {
 		if query, err = with.narrow(query); err != nil {
 			return page, err
@@ -48,6 +49,51 @@ func search[R, E any](ctx context.Context, s *Store, q experiment.Search, with s
 	page.NextPageToken = next
 	page.Items, err = with.load(ctx, rows)
 	return page, err
+}
+
+// SearchRuns returns one page; equal ones come newest first.
+func (s *Store) SearchRuns(ctx context.Context, q experiment.RunSearch) (experiment.Page[experiment.Run], error) {
+	var page experiment.Page[experiment.Run]
+	ids, err := parseExperimentIDs(q.ExperimentIDs)
+	if err != nil {
+		return page, err
+	}
+	comparisons, orders, err := s.parse(filter.Runs(), q.Search)
+	if err != nil {
+		return page, err
+	}
+	keys := append(runsTarget.sortKeys(orders), sortKey{"runs.start_time", whole, true}, sortKey{"runs.id", text, false})
+	w, err := newWindow(q.PageRequest, keys, 1000, maxPage)
+	if err != nil {
+		return page, err
+	}
+	rows, next, err := s.findRuns(ctx, q, ids, comparisons, orders, w)
+	if err != nil {
+		return page, sqlstore.Translate(err, "runs")
+	}
+	page.NextPageToken = next
+	page.Items, err = s.loadRuns(ctx, rows)
+	return page, err
+}
+
+// findRuns reads a window of runs. Where the order or the filter is by a metric it begins with the index of metrics.
+func (s *Store) findRuns(
+	ctx context.Context, q experiment.RunSearch, ids []int64, comparisons []filter.Comparison, orders []filter.Order, w window,
+) (rows []runRow, next string, err error) {
+	narrow := ofExperiments("runs", q)
+	if len(orders) > 0 && orders[0].Entity == filter.Metric {
+		return readByMetric(ctx, s, newByMetric(orders[0].Key, comparisons, ids), w, func(query *gorm.DB) (*gorm.DB, error) {
+			return narrow(runsTarget.joinOrders(query, orders, 1))
+		})
+	}
+	query, err := s.runsQuery(ctx, comparisons, ids)
+	if err != nil {
+		return nil, "", err
+	}
+	if query, err = narrow(runsTarget.joinOrders(query, orders, 0)); err != nil {
+		return nil, "", err
+	}
+	return readWindow[runRow](ctx, query, w)
 }
 
 // view narrows a query to a lifecycle stage. Codes: Invalid.
