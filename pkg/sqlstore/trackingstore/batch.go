@@ -119,7 +119,7 @@ func addMetrics(tx *gorm.DB, run runRow, metrics []experiment.Metric) error {
 		}
 	}
 	slices.SortFunc(points, comparePoints)
-	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(points, chunk).Error; err != nil {
+	if err := insertPoints(tx, points); err != nil {
 		return sqlstore.Translate(err, "metrics")
 	}
 	rows := make([]latestMetricRow, 0, len(latest))
@@ -127,12 +127,7 @@ func addMetrics(tx *gorm.DB, run runRow, metrics []experiment.Metric) error {
 		rows = append(rows, l)
 	}
 	slices.SortFunc(rows, func(a, b latestMetricRow) int { return strings.Compare(a.Key, b.Key) })
-	return sqlstore.Translate(tx.Clauses(clause.OnConflict{
-		Columns:   []clause.Column{{Name: "run_id"}, {Name: "key"}},
-		DoUpdates: clause.AssignmentColumns([]string{"value", "is_nan", "timestamp", "step", "model_id"}),
-		Where: clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "(excluded.step, excluded.timestamp, excluded.value) > " +
-			"(latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)"}}},
-	}).CreateInBatches(rows, chunk).Error, "metrics")
+	return sqlstore.Translate(upsertLatest(tx, rows), "metrics")
 }
 
 // compareLatest orders points as MLflow chooses the latest: by step, then timestamp, then value, where NaN counts as 0.

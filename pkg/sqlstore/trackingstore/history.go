@@ -2,6 +2,10 @@ package trackingstore
 
 import (
 	"context"
+	"errors"
+	"math"
+
+	"gorm.io/gorm"
 
 	"tasador/pkg/experiment"
 	"tasador/pkg/sqlstore"
@@ -19,17 +23,47 @@ func (s *Store) MetricHistory(ctx context.Context, runID, key string, q experime
 	if err != nil {
 		return page, err
 	}
-	query := s.db.WithContext(ctx).Model(&metricRow{}).Select([]string{"metrics.*"}).Where("run_id = ? AND key = ?", runID, key)
-	rows, next, err := readWindow[metricRow](ctx, query, w)
+	query := s.points(ctx, runID, key).Limit(w.limit + 1)
+	if cond, args := w.condition(); cond != "" {
+		query = query.Where(cond, args...)
+	}
+	for _, k := range w.keys {
+		query = query.Order(k.order())
+	}
+	var last metricRow // the last one of the page
+	err = eachPoint(query, func(r metricRow) error {
+		if len(page.Items) == w.limit {
+			page.NextPageToken = formatToken(w.keys, []any{last.Timestamp, last.Step, last.Value, last.IsNan})
+			return nil
+		}
+		last, r.Key = r, key
+		page.Items = append(page.Items, r.domain())
+		return nil
+	})
+	return page, sqlstore.Translate(err, "metric history")
+}
+
+// points begins a query on the points of a metric, for eachPoint.
+func (s *Store) points(ctx context.Context, runID, key string) *gorm.DB {
+	return s.db.WithContext(ctx).Table("metrics").Select("timestamp, step, value, is_nan, model_id").Where("run_id = ? AND key = ?", runID, key)
+}
+
+// eachPoint calls f with each point of a query, without run and key, until f returns an error. There may be a million, so gorm does not look at each.
+func eachPoint(query *gorm.DB, f func(metricRow) error) error {
+	rows, err := query.Rows()
 	if err != nil {
-		return page, sqlstore.Translate(err, "metric history")
+		return err
 	}
-	page.NextPageToken = next
-	page.Items = make([]experiment.Metric, len(rows))
-	for i, r := range rows {
-		page.Items[i] = r.domain()
+	for rows.Next() {
+		var r metricRow
+		if err := rows.Scan(&r.Timestamp, &r.Step, &r.Value, &r.IsNan, &r.ModelID); err != nil {
+			return errors.Join(err, rows.Close())
+		}
+		if err := f(r); err != nil {
+			return errors.Join(err, rows.Close())
+		}
 	}
-	return page, nil
+	return errors.Join(rows.Err(), rows.Close())
 }
 
 func (r metricRow) domain() experiment.Metric {
@@ -44,33 +78,82 @@ func (s *Store) MetricHistories(ctx context.Context, runIDs []string, key string
 	return out, sqlstore.Translate(err, "metric history")
 }
 
-// pointOrder is that of samples: along the steps.
-const pointOrder = "step, timestamp, value, is_nan"
-
-// sampleSQL divides the points of one metric into equal parts along the steps and takes the first of each, and the last of all, as MLflow
-// does. The parts are counted by the database, so that only the sample is read.
-const sampleSQL = `SELECT * FROM (SELECT b.*, ROW_NUMBER() OVER (PARTITION BY bucket ORDER BY ` + pointOrder + `) AS place FROM (
-	SELECT metrics.*, NTILE(CAST(? AS INTEGER)) OVER (ORDER BY ` + pointOrder + `) AS bucket,
-		ROW_NUMBER() OVER (ORDER BY step DESC, timestamp DESC, value DESC, is_nan DESC) AS back
-	FROM metrics WHERE run_id = ? AND key = ? AND step BETWEEN ? AND ?) b) r WHERE place = 1 OR back = 1 ORDER BY ` + pointOrder
-
 // SampledHistories returns at most limit points of a metric in each of some runs, spread evenly over the points within steps; the first and
 // the last point are among them.
 func (s *Store) SampledHistories(ctx context.Context, runIDs []string, key string, steps experiment.StepRange, limit int) ([]experiment.RunMetric, error) {
 	var out []experiment.RunMetric
 	for _, id := range runIDs {
-		var rows []metricRow
-		if err := s.db.WithContext(ctx).Raw(sampleSQL, limit, id, key, steps.First, steps.Last).Scan(&rows).Error; err != nil {
+		sample, err := s.sample(ctx, id, key, steps, limit)
+		if err != nil {
 			return nil, sqlstore.Translate(err, "metric history")
 		}
-		if n := len(rows); n > limit { // the last point takes the place of that before it
-			rows = append(rows[:limit-1], rows[n-1])
-		}
-		for _, r := range rows {
-			out = append(out, experiment.RunMetric{RunID: id, Metric: r.domain()})
-		}
+		out = append(out, sample...)
 	}
 	return out, nil
+}
+
+// errOrder says that points are not along the steps.
+var errOrder = errors.New("points are not in the order of their steps")
+
+func (s *Store) sample(ctx context.Context, runID, key string, steps experiment.StepRange, limit int) ([]experiment.RunMetric, error) {
+	within := func(order string) *gorm.DB {
+		return s.points(ctx, runID, key).Where("step BETWEEN ? AND ?", steps.First, steps.Last).Order(order)
+	}
+	var n int64
+	if err := s.points(ctx, runID, key).Where("step BETWEEN ? AND ?", steps.First, steps.Last).Count(&n).Error; err != nil {
+		return nil, err
+	}
+	// Points nearly always come with rising steps, and then the order in which they are kept is the one wanted, without sorting them.
+	for _, order := range []string{"timestamp, step, value, is_nan", "step, timestamp, value, is_nan"} {
+		sample, before := sampler{n: int(n), parts: limit}, int64(math.MinInt64)
+		err := eachPoint(within(order), func(r metricRow) error {
+			if r.Step < before {
+				return errOrder
+			}
+			before, r.Key = r.Step, key
+			sample.add(experiment.RunMetric{RunID: runID, Metric: r.domain()})
+			return nil
+		})
+		if !errors.Is(err, errOrder) {
+			return sample.points(), err
+		}
+	}
+	return nil, errOrder
+}
+
+// sampler divides n points, which come one after the other, into equal parts, the first ones longer by one, and keeps the first of each
+// part and the last of all. So does MLflow, with window functions of the database, which are slower.
+type sampler struct {
+	n, parts int
+	seen     int
+	kept     []experiment.RunMetric
+	last     experiment.RunMetric
+	isKept   bool // the last
+}
+
+func (s *sampler) add(p experiment.RunMetric) {
+	length, longer := s.n/s.parts, s.n%s.parts
+	from := s.seen - longer*(length+1) // places among the shorter parts
+	begins := (from < 0 && s.seen%(length+1) == 0) || (from >= 0 && length > 0 && from%length == 0)
+	s.isKept = begins && len(s.kept) < s.parts // there are more parts only if points came in the meantime
+	if s.isKept {
+		s.kept = append(s.kept, p)
+	}
+	s.seen++
+	s.last = p
+}
+
+// points returns the sample; the last point takes the place of the one before it if there would be too many.
+func (s *sampler) points() []experiment.RunMetric {
+	n := len(s.kept)
+	switch {
+	case n == 0 || s.isKept:
+	case n >= s.parts:
+		s.kept[n-1] = s.last
+	default:
+		s.kept = append(s.kept, s.last)
+	}
+	return s.kept
 }
 
 // maxSummaries is how many datasets MLflow lists at most.

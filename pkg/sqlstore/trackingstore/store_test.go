@@ -1,6 +1,7 @@
 package trackingstore_test
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"sync"
@@ -29,6 +30,35 @@ func testNaNInFilters(t *testing.T, store *trackingstore.Store) {
 		require.NoError(t, err)
 		require.Len(t, page.Items, want, op)
 	}
+}
+
+// TestSamples: points whose steps do not rise with time are sampled along the steps all the same; a NaN at the end stays.
+func TestSamples(t *testing.T) { onEach(t, testSamples) }
+
+func testSamples(t *testing.T, store *trackingstore.Store) {
+	run, err := store.CreateRun(t.Context(), experiment.NewRun{ExperimentID: "0"})
+	require.NoError(t, err)
+	var points []experiment.Metric
+	for step := range 25 {
+		points = append(points, experiment.Metric{Key: "falling", Value: 1, Timestamp: int64(1000 - step), Step: int64(step)})
+		points = append(points, experiment.Metric{Key: "alike", Value: float64(step), Timestamp: 5})
+	}
+	points = append(points, experiment.Metric{Key: "falling", Value: math.NaN(), Timestamp: 1, Step: 25})
+	require.NoError(t, store.LogBatch(t.Context(), run.ID, experiment.Batch{Metrics: points}))
+	steps := func(key string, first, last int64, limit int) (out []string) {
+		sample, err := store.SampledHistories(t.Context(), []string{run.ID}, key, experiment.StepRange{First: first, Last: last}, limit)
+		require.NoError(t, err)
+		for _, p := range sample {
+			out = append(out, fmt.Sprint(p.Step, "=", p.Value))
+		}
+		return out
+	}
+	// 26 points in 4 parts of 7, 7, 6, 6 begin at 0, 7, 14, 20; the last takes the place of the fourth.
+	require.Equal(t, []string{"0=1", "7=1", "14=1", "25=NaN"}, steps("falling", math.MinInt64, math.MaxInt64, 4))
+	require.Equal(t, []string{"3=1", "4=1", "5=1"}, steps("falling", 3, 5, 100))
+	require.Equal(t, []string{"25=NaN"}, steps("falling", 0, 99, 1))
+	require.Equal(t, []string{"0=0", "0=24"}, steps("alike", 0, 0, 2), "25 points of one step")
+	require.Empty(t, steps("none", 0, 9, 3))
 }
 
 // TestConcurrentVersions: every version that is registered at the same time gets a number of its own, and none is left out.
