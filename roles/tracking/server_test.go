@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tasador/migrations"
 	"tasador/pkg/config"
 	"tasador/pkg/experiment/experimenttest"
 	"tasador/pkg/testkit"
@@ -41,10 +42,9 @@ func start(t *testing.T) server {
 // onEach runs a test against the role on every kind of database.
 func onEach(t *testing.T, test func(t *testing.T, s server)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { test(t, start(t)) })
-	t.Run("postgres", func(t *testing.T) {
+	testkit.OnEach(t, migrations.Dialects("tracking"), func(t *testing.T, url string) {
 		cfg := newConfig(t)
-		cfg.Tracking.DB = testkit.Postgres(t).NewDatabase(t)
+		cfg.Tracking.DB = url
 		test(t, startWith(t, cfg))
 	})
 }

@@ -145,7 +145,7 @@ func TestMLflowReadsTheSame(t *testing.T) {
 		q := questions[i]
 		var ours [][]any
 		var err error
-		text := ""
+		var text string
 		if q.Filter != nil {
 			text = *q.Filter
 			var list []filter.Comparison

@@ -10,6 +10,7 @@ import (
 	"tasador/pkg/experiment"
 	"tasador/pkg/sqlstore"
 	"tasador/pkg/sqlstore/trackingstore"
+	"tasador/pkg/testkit"
 )
 
 // seed statements put runs into experiment 0, each with the metrics m (from 0 to 1, no two alike) and loss, two params and three tags. The
@@ -52,9 +53,9 @@ func seeded(b *testing.B, url string, runs int) *trackingstore.Store {
 // BenchmarkSearchRuns reads the same 100 runs out of more and more.
 func BenchmarkSearchRuns(b *testing.B) {
 	for _, runs := range []int{1000, 20_000, 100_000} {
-		for engine, database := range engines() {
+		for _, engine := range engines() {
 			b.Run(fmt.Sprintf("runs=%d/%s", runs, engine), func(b *testing.B) {
-				store := seeded(b, database(b), runs)
+				store := seeded(b, testkit.NewDatabase(b, engine), runs)
 				few := fmt.Sprintf("metrics.m < %g", 100/float64(1000003)) // ever fewer of the values are below it
 				if runs > 10_000 {
 					few = fmt.Sprintf("metrics.m < %g", 100/float64(runs))
@@ -102,9 +103,9 @@ func benchmarkDeepPage(b *testing.B, store *trackingstore.Store, order []string)
 
 // BenchmarkHistory reads 50,000 points.
 func BenchmarkHistory(b *testing.B) {
-	for engine, database := range engines() {
+	for _, engine := range engines() {
 		b.Run(engine, func(b *testing.B) {
-			store := open(b, database(b))
+			store := open(b, testkit.NewDatabase(b, engine))
 			run, err := store.CreateRun(b.Context(), experiment.NewRun{ExperimentID: "0"})
 			require.NoError(b, err)
 			for n := range 50 {
@@ -144,10 +145,10 @@ func thousand(n int) experiment.Batch {
 
 // BenchmarkLogBatch logs 1, 10, 100 and 1000 points with one client, and 10 with twenty.
 func BenchmarkLogBatch(b *testing.B) {
-	for engine, database := range engines() {
+	for _, engine := range engines() {
 		for _, size := range []int{1, 10, 100, 1000} {
 			b.Run(fmt.Sprintf("%s/%d", engine, size), func(b *testing.B) {
-				store := open(b, database(b))
+				store := open(b, testkit.NewDatabase(b, engine))
 				run, err := store.CreateRun(b.Context(), experiment.NewRun{ExperimentID: "0"})
 				require.NoError(b, err)
 				n := 0
@@ -160,7 +161,7 @@ func BenchmarkLogBatch(b *testing.B) {
 			})
 		}
 		b.Run(engine+"/10x20clients", func(b *testing.B) {
-			store := open(b, database(b))
+			store := open(b, testkit.NewDatabase(b, engine))
 			b.SetParallelism(20)
 			b.RunParallel(func(pb *testing.PB) {
 				run, err := store.CreateRun(b.Context(), experiment.NewRun{ExperimentID: "0"})

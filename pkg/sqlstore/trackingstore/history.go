@@ -18,7 +18,7 @@ const maxHistory = 1_000_000
 // MetricHistory returns one page of a metric's points.
 func (s *Store) MetricHistory(ctx context.Context, runID, key string, q experiment.PageRequest) (experiment.Page[experiment.Metric], error) {
 	var page experiment.Page[experiment.Metric]
-	w, err := newWindow(q, []sortKey{{"timestamp", whole, false}, {"step", whole, false}, {"value", real, false}, {"is_nan", truth, false}},
+	w, err := newWindow(q, []sortKey{{"timestamp", whole, false}, {"step", whole, false}, {"value", float, false}, {"is_nan", truth, false}},
 		maxHistory, maxHistory)
 	if err != nil {
 		return page, err
@@ -54,16 +54,17 @@ func eachPoint(query *gorm.DB, f func(metricRow) error) error {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = rows.Close() }() // its errors are those of Err
 	for rows.Next() {
 		var r metricRow
 		if err := rows.Scan(&r.Timestamp, &r.Step, &r.Value, &r.IsNan, &r.ModelID); err != nil {
-			return errors.Join(err, rows.Close())
+			return err
 		}
 		if err := f(r); err != nil {
-			return errors.Join(err, rows.Close())
+			return err
 		}
 	}
-	return errors.Join(rows.Err(), rows.Close())
+	return rows.Err()
 }
 
 func (r metricRow) domain() experiment.Metric {

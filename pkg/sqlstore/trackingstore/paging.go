@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"hash/fnv"
 	"reflect"
 	"strconv"
@@ -22,7 +23,7 @@ type kind string
 const (
 	text  kind = "s"
 	whole kind = "i"
-	real  kind = "f"
+	float kind = "f"
 	truth kind = "b"
 )
 
@@ -135,7 +136,7 @@ func (k kind) parse(s string) (any, error) {
 	switch k {
 	case whole:
 		return strconv.ParseInt(s, 10, 64)
-	case real:
+	case float:
 		return strconv.ParseFloat(s, 64)
 	case truth:
 		return strconv.ParseBool(s)
@@ -191,6 +192,7 @@ func readRows[R any](ctx context.Context, query *gorm.DB, w window) (rows []R, l
 	if err != nil {
 		return nil, nil, err
 	}
+	defer func() { _ = found.Close() }() // its errors are those of Err
 	reader := &keyReader{Rows: found, limit: w.limit, keys: make([]any, len(w.keys))}
 	tx := query.Session(&gorm.Session{NewDB: true, Context: ctx}).Model(new(R))
 	if err := tx.Statement.Parse(&rows); err != nil {
@@ -198,10 +200,7 @@ func readRows[R any](ctx context.Context, query *gorm.DB, w window) (rows []R, l
 	}
 	tx.Statement.Dest, tx.Statement.ReflectValue = &rows, reflect.ValueOf(&rows).Elem()
 	gorm.Scan(reader, tx, 0)
-	if err := found.Close(); err != nil && tx.Error == nil {
-		return nil, nil, err
-	}
-	return rows, reader.keys, tx.Error
+	return rows, reader.keys, errors.Join(tx.Error, found.Err())
 }
 
 // keyReader hands out rows whose last columns are their sort keys, and keeps the keys of the last one up to the limit.

@@ -213,7 +213,7 @@ func (t target) sortKeysOf(i int, o filter.Order) []sortKey {
 	value := "o" + strconv.Itoa(i) + ".value"
 	if o.Entity == filter.Metric {
 		nan := "o" + strconv.Itoa(i) + ".is_nan"
-		return []sortKey{{"CASE WHEN " + value + " IS NULL THEN 2 WHEN " + nan + " THEN 1 ELSE 0 END", whole, false}, {value, real, o.Descending}}
+		return []sortKey{{"CASE WHEN " + value + " IS NULL THEN 2 WHEN " + nan + " THEN 1 ELSE 0 END", whole, false}, {value, float, o.Descending}}
 	}
 	return []sortKey{{"CASE WHEN " + value + " IS NULL THEN 2 ELSE 0 END", whole, false}, {value, text, o.Descending}}
 }
