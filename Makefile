@@ -55,6 +55,10 @@ verify: build prepare ## the long checks: hundreds of hostile files against the 
 	$(PYTHON) scripts/parity/many.py $(or $(FILES),300)
 	$(GO) test -tags verify ./roles/tracking
 
+.PHONY: conformance
+conformance: prepare ## run the scenarios of the tracking server with MLflow's own client and parsers, on SQLite and PostgreSQL; make test runs them too
+	$(GO) test -count=1 -run 'PythonClient|ClientConformance|MLflow|Conformance' ./roles/tracking ./pkg/sqlstore/trackingstore ./pkg/experiment/filter
+
 .PHONY: parity-dag
 parity-dag: build prepare ## compare the tables and metrics of a DAG run with the reference; CSV=FILE feeds that file
 	scripts/parity_dag/parity-dag.sh $(if $(CSV),'$(CSV)')
@@ -78,8 +82,8 @@ bench-data: prepare .cache/venv-bench/installed ## time whole DAG runs on server
 	$(GO) test -tags bench -count=1 -timeout 0 -v -run '^TestData$$' ./roles/bench -args -data.results=$(CURDIR)/.cache/bench-data.jsonl $(if $(ROWS),-data.rows=$(ROWS)) $(if $(ENGINES),-data.engines=$(ENGINES)) $(if $(ROUNDS),-data.rounds=$(ROUNDS)) $(if $(PANDAS),-data.pandas=$(PANDAS)) $(if $(RESUME),-data.resume) $(if $(TASADOR),-data.binary=$(TASADOR))
 
 .PHONY: bench-go
-bench-go: prepare ## time the factor, the encoder, the shuffle, the decoder and each bulk path, with allocations: [COUNT=1]
-	$(GO) test -run '^$$' -bench . -benchmem -count=$(or $(COUNT),1) ./pkg/ridge ./pkg/features ./pkg/dataset ./pkg/listingapi ./pkg/sqlstore/datasetstore
+bench-go: prepare ## time the factor, the encoder, the shuffle, the decoder, each bulk path and the tracking store, with allocations: [COUNT=1]
+	$(GO) test -run '^$$' -bench . -benchmem -count=$(or $(COUNT),1) ./pkg/ridge ./pkg/features ./pkg/dataset ./pkg/listingapi ./pkg/sqlstore/datasetstore ./pkg/sqlstore/trackingstore
 
 .PHONY: bench-accuracy
 bench-accuracy: prepare ## count the right digits of the ridge on ill-conditioned rows, ours and scikit-learn's, against 200 bits
