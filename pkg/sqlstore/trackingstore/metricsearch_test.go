@@ -18,7 +18,7 @@ import (
 func TestMetricSearch(t *testing.T) { onEach(t, testMetricSearch) }
 
 func testMetricSearch(t *testing.T, store *trackingstore.Store) {
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same runs each time
+	random := rand.New(rand.NewPCG(1, 2))
 	var ids []string
 	for e := range 2 {
 		id, err := store.CreateExperiment(t.Context(), experiment.NewExperiment{Name: fmt.Sprint("e", e)})
