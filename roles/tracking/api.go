@@ -36,7 +36,7 @@ func (h handler) json(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	answer, err := h(c.Request().Context(), r)
+	answer, err := h(withActor(c, registry.ViaAPI), r)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -78,13 +79,19 @@ func (p *pages) registered(c echo.Context) error {
 	return p.write(c, http.StatusOK, "models", web.Page{Title: "Models", Body: body})
 }
 
-// modelPage is the content of the page of a registered model.
-type modelPage struct {
+// modelBody is the content of the page of a registered model.
+type modelBody struct {
 	Model       registry.Model
+	Href        string
 	InUse       []versionLine // in Production
 	Versions    []versionLine
+	Stages      []registry.Stage
 	Chart       *chart
 	First, Next string
+	Form        moveForm
+	Moved       bool // just now
+	Timeline    *timeline
+	Trail       trail
 }
 
 // versionLine is one version of a registered model.
@@ -102,6 +109,11 @@ type versionLine struct {
 
 // model is GET /models/:name.
 func (p *pages) model(c echo.Context) error {
+	return p.modelPage(c, http.StatusOK, newMoveForm(c.QueryParam("version")))
+}
+
+// modelPage shows a model with a form that moves its versions.
+func (p *pages) modelPage(c echo.Context, status int, form moveForm) error {
 	ctx, name, token := c.Request().Context(), last(c), c.QueryParam("page")
 	m, err := p.store.Model(ctx, name)
 	if err != nil {
@@ -111,7 +123,7 @@ func (p *pages) model(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	body := modelPage{Model: *m}
+	body := modelBody{Model: *m, Href: modelHref(name), Stages: registry.Stages(), Form: form, Moved: c.QueryParam("moved") != ""}
 	body.First, body.Next = pager(url.Values{}, modelHref(name), token, list.NextPageToken)
 	if body.Versions, err = p.versionLines(c, list.Items); err != nil {
 		return err
@@ -123,8 +135,38 @@ func (p *pages) model(c echo.Context) error {
 	if body.InUse, err = p.versionLines(c, inUse); err != nil {
 		return err
 	}
+	if body.Timeline, err = p.timelineOf(ctx, name, moment(time.Now().UnixMilli())); err != nil {
+		return err
+	}
+	if body.Trail, err = p.trailOf(c, name); err != nil {
+		return err
+	}
 	body.Chart = rmseChart(body.Versions)
-	return p.write(c, http.StatusOK, "model", web.Page{Title: "Models", Name: m.Name, Body: body})
+	return p.write(c, status, "model", web.Page{Title: "Models", Name: m.Name, Body: body})
+}
+
+// Since is when a version came to where it is: as the audit trail has it, else its last change.
+func (b modelBody) Since(v versionLine) moment {
+	if b.Timeline != nil {
+		for _, p := range b.Timeline.Periods {
+			if p.Version == v.Version.Version && p.To == 0 {
+				return p.From
+			}
+		}
+	}
+	return v.Changed
+}
+
+// Before is the time in Production that ended last, nil if none is known.
+func (b modelBody) Before() *period {
+	if b.Timeline != nil {
+		for _, p := range b.Timeline.Periods {
+			if p.To != 0 {
+				return &p
+			}
+		}
+	}
+	return nil
 }
 
 // versionLines joins versions with the runs that trained them.

@@ -153,9 +153,9 @@ func proxyRoutes(prefix string, a *api) []httpserver.Route {
 	}
 }
 
-// routes lists every page with the right that it needs. None changes anything.
+// routes lists every page with the right that it needs.
 func (p *pages) routes() []httpserver.Route {
-	const read = httpserver.Read
+	const read, write = httpserver.Read, httpserver.Write
 	return []httpserver.Route{
 		{Method: get, Path: "/", Right: read, Handler: httpserver.Page(p.experiments)},
 		{Method: get, Path: "/experiments/:id", Right: read, Handler: httpserver.Page(p.runs)},
@@ -164,6 +164,7 @@ func (p *pages) routes() []httpserver.Route {
 		{Method: get, Path: "/logged-models/:id", Right: read, Handler: httpserver.Page(p.loggedModel)},
 		{Method: get, Path: "/models", Right: read, Handler: httpserver.Page(p.registered)},
 		{Method: get, Path: "/models/:name", Right: read, Handler: httpserver.Page(p.model)},
+		{Method: post, Path: "/models/:name", Right: write, Handler: httpserver.Page(p.move)},
 		{Method: get, Path: "/static/*", Right: httpserver.Public, Handler: echo.WrapHandler(p.site.Static())},
 	}
 }

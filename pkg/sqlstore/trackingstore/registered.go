@@ -163,7 +163,10 @@ func (s *Store) RenameModel(ctx context.Context, name, newName string) (*registr
 		if err != nil {
 			return modelTaken(err, newName)
 		}
-		return tx.Model(&versionRow{}).Where("model_id = ?", row.ID).Update("last_update_time", now).Error
+		if err := tx.Model(&versionRow{}).Where("model_id = ?", row.ID).Update("last_update_time", now).Error; err != nil || newName == row.Name {
+			return err
+		}
+		return record(tx, row.ID, now, registry.Move{Matter: registry.NameMatter, From: row.Name, To: newName})
 	})
 	if err != nil {
 		return nil, err
@@ -188,7 +191,13 @@ func (s *Store) changeModel(ctx context.Context, name string, change func(tx *go
 
 // DeleteModel removes a model with all its versions.
 func (s *Store) DeleteModel(ctx context.Context, name string) error {
-	return s.changeModel(ctx, name, func(tx *gorm.DB, row modelRow, _ int64) error {
+	return s.changeModel(ctx, name, func(tx *gorm.DB, row modelRow, now int64) error {
+		if err := recordGone(tx, row.ID, 0, now); err != nil {
+			return err
+		}
+		if err := record(tx, row.ID, now, registry.Move{Matter: registry.NameMatter, From: row.Name}); err != nil {
+			return err
+		}
 		for _, table := range []any{&aliasRow{}, &versionTagRow{}, &versionRow{}, &modelTagRow{}} {
 			if err := tx.Where("model_id = ?", row.ID).Delete(table).Error; err != nil {
 				return err
@@ -215,33 +224,6 @@ func (s *Store) DeleteModelTag(ctx context.Context, name, key string) error {
 	}
 	return s.changeModel(ctx, name, func(tx *gorm.DB, row modelRow, _ int64) error {
 		return tx.Where("model_id = ? AND key = ?", row.ID, key).Delete(&modelTagRow{}).Error
-	})
-}
-
-// SetAlias moves an alias to a version.
-func (s *Store) SetAlias(ctx context.Context, name, alias, version string) error {
-	if err := registry.CheckAlias(alias, true); err != nil {
-		return err
-	}
-	return s.changeModel(ctx, name, func(tx *gorm.DB, row modelRow, _ int64) error {
-		v, err := findVersion(tx, row, version)
-		if err != nil {
-			return err
-		}
-		if err := tx.Where("model_id = ? AND alias = ?", row.ID, alias).Delete(&aliasRow{}).Error; err != nil {
-			return err
-		}
-		return tx.Create(&aliasRow{ModelID: row.ID, Alias: alias, Version: v.Version}).Error
-	})
-}
-
-// DeleteAlias removes an alias and is content if it is missing.
-func (s *Store) DeleteAlias(ctx context.Context, name, alias string) error {
-	if err := registry.CheckAlias(alias, false); err != nil {
-		return err
-	}
-	return s.changeModel(ctx, name, func(tx *gorm.DB, row modelRow, _ int64) error {
-		return tx.Where("model_id = ? AND alias = ?", row.ID, alias).Delete(&aliasRow{}).Error
 	})
 }
 

@@ -208,31 +208,6 @@ func (s *Store) changeVersion(ctx context.Context, name, version string, change 
 	return s.Version(ctx, name, version)
 }
 
-// TransitionStage moves a version; archiveExisting archives the other versions of the target stage, in the same transaction.
-func (s *Store) TransitionStage(ctx context.Context, name, version string, to registry.Stage, archiveExisting bool) (*registry.Version, error) {
-	to, err := registry.ParseStage(string(to))
-	if err != nil {
-		return nil, err
-	}
-	if archiveExisting && to != registry.Staging && to != registry.Production {
-		return nil, apperror.New(apperror.Invalid, "Model version transition cannot archive existing model versions because '%s' is not an "+
-			"Active stage. Valid stages are ['Staging', 'Production']", to)
-	}
-	return s.changeVersion(ctx, name, version, func(tx *gorm.DB, row versionRow, now int64) error {
-		if archiveExisting {
-			err := tx.Model(&versionRow{}).Where("model_id = ? AND version <> ? AND stage = ?", row.ModelID, row.Version, string(to)).
-				Updates(map[string]any{"stage": string(registry.Archived), "last_update_time": now}).Error
-			if err != nil {
-				return err
-			}
-		}
-		if err := versionOf(tx, row).Updates(map[string]any{"stage": string(to), "last_update_time": now}).Error; err != nil {
-			return err
-		}
-		return tx.Model(&modelRow{}).Where("id = ?", row.ModelID).Update("last_update_time", now).Error
-	})
-}
-
 // DeleteVersion removes a version. Its row stays, redacted, so that the number is not given again.
 func (s *Store) DeleteVersion(ctx context.Context, name, version string) error {
 	return s.inTx(ctx, func(tx *gorm.DB, now int64) error {
@@ -242,6 +217,7 @@ func (s *Store) DeleteVersion(ctx context.Context, name, version string) error {
 		}
 		of := tx.Where("model_id = ? AND version = ?", row.ModelID, row.Version).Session(&gorm.Session{})
 		err = errors.Join(
+			recordGone(tx, row.ModelID, row.Version, now),
 			of.Delete(&aliasRow{}).Error,
 			of.Delete(&versionTagRow{}).Error,
 			versionOf(tx, row).Updates(map[string]any{
