@@ -39,6 +39,7 @@ type runsPage struct {
 	First, Next string
 	Lesson      string // what logs a first run
 	All         string // the address without a filter
+	CSV         string // the address of the same runs as a file
 }
 
 // head is the head of a column. Sorted is what aria-sort takes; Href sorts by it, empty if the store cannot.
@@ -95,16 +96,8 @@ func (p *pages) runs(c echo.Context) error {
 		Lesson: fmt.Sprintf(lesson, p.trackingURI(c), e.ID), All: "/experiments/" + e.ID,
 	}
 	body.Sort, body.Way = sortOf(c.QueryParam("sort"), c.QueryParam("way"))
-	q := experiment.RunSearch{ExperimentIDs: []string{e.ID}}
-	q.Filter, q.MaxResults, q.PageToken = body.Filter, runsPerPage, c.QueryParam("page")
-	if body.Deleted {
-		q.View = experiment.All
-	}
-	if body.Sort != "" {
-		q.OrderBy = []string{orderClause(body.Sort, body.Way)}
-	}
 	status := http.StatusOK
-	runs, err := p.store.SearchRuns(ctx, q)
+	runs, err := p.store.SearchRuns(ctx, runSearch(c, e))
 	if apperror.CodeOf(err) == apperror.Invalid && err != nil {
 		what := apperror.SentenceOf(err)
 		status, body.FilterError = http.StatusBadRequest, &what
@@ -115,6 +108,19 @@ func (p *pages) runs(c echo.Context) error {
 		return err
 	}
 	return p.write(c, status, "runs", web.Page{Title: "Experiments", Name: e.Name, Body: body})
+}
+
+// runSearch is the search that an address of the runs of an experiment asks for.
+func runSearch(c echo.Context, e *experiment.Experiment) experiment.RunSearch {
+	q := experiment.RunSearch{ExperimentIDs: []string{e.ID}}
+	q.Filter, q.MaxResults, q.PageToken = c.QueryParam("filter"), runsPerPage, c.QueryParam("page")
+	if e.LifecycleStage == experiment.Deleted {
+		q.View = experiment.All
+	}
+	if by, way := sortOf(c.QueryParam("sort"), c.QueryParam("way")); by != "" {
+		q.OrderBy = []string{orderClause(by, way)}
+	}
+	return q
 }
 
 // fillRuns makes the table of the runs that were found.
@@ -133,17 +139,10 @@ func (p *pages) fillRuns(c echo.Context, body *runsPage, runs experiment.Page[ex
 	body.Choices, body.Columns = choices(offered, columns), len(columns)
 	body.First, body.Next = pager(query, body.All, c.QueryParam("page"), runs.NextPageToken)
 	body.Heads = heads(body, columns, query)
-	ids := make([]string, len(runs.Items))
-	for i, r := range runs.Items {
-		ids[i] = r.ID
-	}
-	versions, err := p.store.VersionsOfRuns(c.Request().Context(), ids)
+	body.CSV = csvHref(body.All, query, columns)
+	byRun, err := p.versionsByRun(c, runs.Items)
 	if err != nil {
 		return err
-	}
-	byRun := map[string][]versionLink{}
-	for _, v := range versionLinks(versions) {
-		byRun[v.RunID] = append(byRun[v.RunID], v)
 	}
 	for i := range runs.Items {
 		run := &runs.Items[i]
@@ -154,6 +153,23 @@ func (p *pages) fillRuns(c echo.Context, body *runsPage, runs experiment.Page[ex
 		body.Rows = append(body.Rows, row)
 	}
 	return nil
+}
+
+// versionsByRun returns the versions that came of runs, by the ids of the runs.
+func (p *pages) versionsByRun(c echo.Context, runs []experiment.Run) (map[string][]versionLink, error) {
+	ids := make([]string, len(runs))
+	for i, r := range runs {
+		ids[i] = r.ID
+	}
+	versions, err := p.store.VersionsOfRuns(c.Request().Context(), ids)
+	if err != nil {
+		return nil, err
+	}
+	byRun := map[string][]versionLink{}
+	for _, v := range versionLinks(versions) {
+		byRun[v.RunID] = append(byRun[v.RunID], v)
+	}
+	return byRun, nil
 }
 
 // heads are the fixed columns and those chosen, with the addresses that sort by them.
@@ -218,26 +234,18 @@ func orderClause(by, way string) string {
 }
 
 func (p *pages) cell(c echo.Context, run *experiment.Run, col column) cell {
-	switch col.Kind {
-	case metricColumn:
+	if col.Kind == metricColumn {
 		if v, ok := run.Metric(col.Key); ok {
 			return cell{Number: &v}
 		}
-	case paramColumn:
-		for _, param := range run.Params {
-			if param.Key == col.Key {
-				return text(param.Value)
-			}
-		}
-	case tagColumn:
-		v, _ := run.Tag(col.Key)
-		shown := text(v)
-		if col.Key == realtor.TagDAGRunID {
-			shown.Href = p.dagRun(c, v)
-		}
-		return shown
+		return cell{}
 	}
-	return cell{}
+	value := textOf(run, col)
+	shown := text(value)
+	if col.Kind == tagColumn && col.Key == realtor.TagDAGRunID {
+		shown.Href = p.dagRun(c, value)
+	}
+	return shown
 }
 
 const maxCell = 160 // characters of a text that a cell shows
