@@ -160,6 +160,7 @@ func (p *pages) routes() []httpserver.Route {
 		{Method: get, Path: "/", Right: read, Handler: httpserver.Page(p.experiments)},
 		{Method: get, Path: "/experiments/:id", Right: read, Handler: httpserver.Page(p.runs)},
 		{Method: get, Path: "/experiments/:id/runs.csv", Right: read, Handler: httpserver.Page(p.runsCSV)},
+		{Method: get, Path: "/compare", Right: read, Handler: httpserver.Page(p.compare)},
 		{Method: get, Path: "/runs/:id", Right: read, Handler: httpserver.Page(p.run)},
 		{Method: get, Path: "/runs/:id/artifacts", Right: read, Handler: httpserver.Page(p.runFiles)},
 		{Method: get, Path: "/logged-models/:id", Right: read, Handler: httpserver.Page(p.loggedModel)},
