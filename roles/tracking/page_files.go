@@ -26,16 +26,18 @@ type place struct {
 	uri      string // of the artifacts
 	page     string // of the page that shows them
 	download string // of a file, without its name
+	image    string // of a picture that the page shows, without its name
 }
 
 func runPlace(r *experiment.Run) place {
-	return place{r.ArtifactURI, "/runs/" + r.ID + "/artifacts", "/get-artifact?run_id=" + url.QueryEscape(r.ID) + "&path="}
+	return place{r.ArtifactURI, "/runs/" + r.ID + "/artifacts", "/get-artifact?run_id=" + url.QueryEscape(r.ID) + "&path=", "/runs/" + r.ID + "/image?path="}
 }
 
 func modelPlace(m *experiment.LoggedModel) place {
 	return place{
 		m.ArtifactURI, "/logged-models/" + m.ID,
 		mlflowapi.PrefixAjax + "/2.0/mlflow/logged-models/" + m.ID + "/artifacts/files?artifact_file_path=",
+		"/logged-models/" + m.ID + "/image?path=",
 	}
 }
 
@@ -57,9 +59,10 @@ type fileLine struct {
 	Size                 int64
 }
 
-// openFile is a file that the page shows, if it is text and small.
+// openFile is a file that the page shows, if it is small and text or a picture.
 type openFile struct {
 	Name, Download, Text string
+	Image                string // address of the picture
 	Shown                bool
 }
 
@@ -115,7 +118,7 @@ func crumbs(at place, dir string) []crumb {
 	return list
 }
 
-// openFile reads a file if it is small and holds text. Codes: Invalid, NotFound.
+// openFile looks at a file, and reads it if it is small and holds text. Codes: Invalid, NotFound.
 func (p *pages) openFile(ctx context.Context, at place, root, name string) (*openFile, error) {
 	full, err := below(root, name)
 	if err != nil {
@@ -127,12 +130,16 @@ func (p *pages) openFile(ctx context.Context, at place, root, name string) (*ope
 	}
 	defer func() { _ = content.Close() }()
 	file := &openFile{Name: name, Download: at.download + url.QueryEscape(name)}
-	if info.Size > maxText {
-		return file, nil
-	}
-	bytes, err := io.ReadAll(io.LimitReader(content, maxText))
+	bytes, err := io.ReadAll(io.LimitReader(content, maxText+1))
 	if err != nil {
 		return nil, err
+	}
+	if imageType(bytes) != "" && info.Size <= maxImage {
+		file.Image, file.Shown = at.image+url.QueryEscape(name), true
+		return file, nil
+	}
+	if len(bytes) > maxText {
+		return file, nil
 	}
 	file.Text = string(bytes)
 	if file.Shown = isText(file.Text); !file.Shown {

@@ -1,7 +1,6 @@
 package tracking
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -19,7 +18,7 @@ import (
 // Bounds of what the page of a run shows.
 const (
 	maxCharts    = 24
-	maxPoints    = 1000
+	maxPoints    = 500
 	maxRunModels = 20
 	systemTags   = "mlflow."
 )
@@ -38,6 +37,8 @@ type runPage struct {
 	MoreCharts   bool // than are drawn
 	Tags, System []experiment.Tag
 	Models       []experiment.LoggedModel
+	Datasets     []datasetLine
+	Family       family
 	Files        folder
 }
 
@@ -91,6 +92,10 @@ func (p *pages) run(c echo.Context) error {
 	if body.Models, err = p.modelsOf(ctx, run); err != nil {
 		return err
 	}
+	if body.Family, err = p.familyOf(ctx, run); err != nil {
+		return err
+	}
+	body.Datasets = datasetLines(run.DatasetInputs)
 	body.Files = p.folder(ctx, runPlace(run), "", "")
 	return p.write(c, http.StatusOK, "run", web.Page{Title: "Run", Name: run.Name, Body: body})
 }
@@ -118,15 +123,12 @@ func (p *pages) metricLines(ctx context.Context, run *experiment.Run) (lines []m
 
 // addHistory draws the points of a metric over its steps; over time if all have one step.
 func (p *pages) addHistory(ctx context.Context, runID string, line *metricLine) error {
-	history, err := p.store.MetricHistory(ctx, runID, line.Key, experiment.PageRequest{MaxResults: maxPoints})
+	histories, err := p.store.ThinnedHistories(ctx, []string{runID}, line.Key, maxPoints)
 	if err != nil {
 		return err
 	}
-	items := history.Items
+	items := histories[runID].Points
 	overTime := !slices.ContainsFunc(items, func(m experiment.Metric) bool { return m.Step != items[0].Step })
-	if !overTime {
-		slices.SortStableFunc(items, func(a, b experiment.Metric) int { return cmp.Compare(a.Step, b.Step) })
-	}
 	points := make([]point, len(items))
 	for i, m := range items {
 		line.History = append(line.History, pointLine{Step: m.Step, When: moment(m.Timestamp), Value: m.Value})

@@ -241,7 +241,7 @@ func TestArtifactsOnPages(t *testing.T) {
 	require.Contains(t, deep, "line 1\nline 2")
 	require.Equal(t, []string{"/", "plots", "deep", "notes.txt"}, names(deep, here))
 	for _, name := range []string{"large.txt", "model.bin", "latin1.txt"} {
-		require.Contains(t, s.page(t, here+"?file="+name, http.StatusOK), "Only text of at most 64 kB is shown here.", name)
+		require.Contains(t, s.page(t, here+"?file="+name, http.StatusOK), "Only text of at most 64 kB and PNG", name)
 	}
 	require.Contains(t, s.page(t, here+"?file=most.txt", http.StatusOK), strings.Repeat("y", 64<<10))
 	link := regexp.MustCompile(`href="(/get-artifact[^"]+)" download`).FindStringSubmatch(deep)
