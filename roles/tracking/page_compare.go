@@ -34,6 +34,19 @@ type comparePage struct {
 	MoreCharts            bool // than are drawn
 }
 
+// AnyEnded, AnyDAGRun and AnyVersion report whether a run has what a row of the table would show.
+func (b *comparePage) AnyEnded() bool {
+	return slices.ContainsFunc(b.Runs, func(r comparedRun) bool { return r.Took != nil })
+}
+
+func (b *comparePage) AnyDAGRun() bool {
+	return slices.ContainsFunc(b.Runs, func(r comparedRun) bool { return r.DAGRunID != "" })
+}
+
+func (b *comparePage) AnyVersion() bool {
+	return slices.ContainsFunc(b.Runs, func(r comparedRun) bool { return len(r.Versions) > 0 })
+}
+
 // comparedRun is one run: a column of the tables and a line in the charts.
 type comparedRun struct {
 	runLine
@@ -127,7 +140,7 @@ func (p *pages) compare(c echo.Context) error {
 	if len(runs) == 0 && len(body.Missing) > 0 {
 		status = http.StatusNotFound
 	}
-	return p.write(c, status, "compare", web.Page{Title: "Compare runs", Body: body})
+	return p.write(c, status, "compare", web.Page{Title: "Compare runs", Body: &body})
 }
 
 // tagCells are the tags of a run that are not MLflow's own.

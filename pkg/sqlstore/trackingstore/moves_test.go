@@ -41,7 +41,9 @@ func trail(t *testing.T, store *trackingstore.Store, name string, q trackingstor
 func TestEveryMoveIsInTheTrail(t *testing.T) {
 	store := open(t)
 	withVersions(t, store, "m", 3)
-	as := func(user string) context.Context { return registry.WithActor(t.Context(), registry.Actor{Via: registry.ViaAPI, User: user}) }
+	as := func(user string) context.Context {
+		return registry.WithActor(t.Context(), registry.Actor{Via: registry.ViaAPI, User: user})
+	}
 	move := func(user, version string, to registry.Stage, archive bool) {
 		_, err := store.TransitionStage(as(user), "m", version, to, archive)
 		require.NoError(t, err)
