@@ -181,6 +181,7 @@ func (f *failure) Unwrap() error { return f.err }
 
 // send sends a request once and turns everything but a success into a failure with a code.
 func (c *Client) send(req *http.Request) (*http.Response, error) {
+	req.Header.Set("User-Agent", "tasador") // so that audit trails tell it from other Go programs
 	answer, err := c.opt.HTTP.Do(req)
 	if err != nil {
 		var dial *net.OpError
