@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,6 +13,15 @@ import (
 	"tasador/pkg/registry"
 	"tasador/pkg/sqlstore/trackingstore"
 )
+
+// openFile opens a store of the test.
+func openFile(t *testing.T) *trackingstore.Store {
+	t.Helper()
+	store, err := trackingstore.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "tracking.db"), "mlflow-artifacts:/", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	return store
+}
 
 // withVersions makes a model with some versions.
 func withVersions(t *testing.T, store *trackingstore.Store, name string, versions int) {
@@ -39,7 +50,7 @@ func trail(t *testing.T, store *trackingstore.Store, name string, q trackingstor
 }
 
 func TestEveryMoveIsInTheTrail(t *testing.T) {
-	store := open(t)
+	store := openFile(t)
 	withVersions(t, store, "m", 3)
 	as := func(user string) context.Context {
 		return registry.WithActor(t.Context(), registry.Actor{Via: registry.ViaAPI, User: user})
@@ -82,7 +93,7 @@ func TestEveryMoveIsInTheTrail(t *testing.T) {
 }
 
 func TestTheTrailHasPages(t *testing.T) {
-	store := open(t)
+	store := openFile(t)
 	withVersions(t, store, "m", 1)
 	for _, stage := range []registry.Stage{registry.Staging, registry.Production, registry.Archived} {
 		_, err := store.TransitionStage(t.Context(), "m", "1", stage, false)
@@ -101,7 +112,7 @@ func TestTheTrailHasPages(t *testing.T) {
 
 // TestNothingMovesUnlessAgreed: who does not agree with what would move changes nothing, not even the trail.
 func TestNothingMovesUnlessAgreed(t *testing.T) {
-	store := open(t)
+	store := openFile(t)
 	withVersions(t, store, "m", 2)
 	_, err := store.TransitionStage(t.Context(), "m", "1", registry.Production, true)
 	require.NoError(t, err)

@@ -10,7 +10,7 @@ import (
 )
 
 func TestThinnedHistories(t *testing.T) {
-	store := open(t)
+	store := openFile(t)
 	var ids []string
 	for _, points := range []int64{1, 10, 11, 1000} {
 		run, err := store.CreateRun(t.Context(), experiment.NewRun{ExperimentID: "0"})
