@@ -1,11 +1,9 @@
 package tracking
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -19,7 +17,8 @@ import (
 const (
 	maxCompared      = 20
 	maxCompareCharts = 12
-	maxComparePoints = 600 // of all runs in one chart
+	maxComparePoints = 400 // of all runs in one chart
+	minComparePoints = 30  // of one run
 )
 
 // comparePage is the content of the page that shows runs side by side.
@@ -83,11 +82,11 @@ type compareCell struct {
 
 // compareChart is one metric of all runs: lines if one of them has a history, else bars.
 type compareChart struct {
-	Key     string
-	Lines   *linechart
-	Bars    *barchart
-	Series  []series // the same points, for a table
-	Thinned bool     // there are more points
+	Key    string
+	Lines  *linechart
+	Bars   *barchart
+	Series []series // the same points, for a table
+	Most   int      // how many points of a run are drawn, if that may be fewer than there are; else 0
 }
 
 // compare is GET /compare?run=…&run=….
@@ -233,55 +232,4 @@ func (c compareCell) same(other compareCell) bool {
 		return *c.Number == *other.Number || (*c.Number != *c.Number && *other.Number != *other.Number)
 	}
 	return c.Text == other.Text && c.Full == other.Full
-}
-
-// compareCharts draws the metrics that the table shows.
-func (p *pages) compareCharts(ctx context.Context, body *comparePage, runs []*experiment.Run) error {
-	ids := make([]string, len(runs))
-	for i, r := range runs {
-		ids[i] = r.ID
-	}
-	for _, row := range body.Metrics.Rows {
-		if len(body.Charts) == maxCompareCharts {
-			body.MoreCharts = true
-			return nil
-		}
-		histories, err := p.store.ThinnedHistories(ctx, ids, row.Key, max(2, maxComparePoints/len(runs)))
-		if err != nil {
-			return err
-		}
-		chart := compareChart{Key: row.Key}
-		steps, single := false, true
-		for _, h := range histories {
-			single = single && len(h.Points) == 1
-			steps = steps || h.Points[0].Step != h.Points[len(h.Points)-1].Step
-			chart.Thinned = chart.Thinned || int(h.Total) > len(h.Points)
-		}
-		for i, id := range ids {
-			if h, ok := histories[id]; ok {
-				chart.Series = append(chart.Series, series{Number: i + 1, Name: runs[i].Name, Points: pointsOf(h.Points, steps)})
-			}
-		}
-		if single {
-			chart.Bars = drawBars(chart.Series)
-		} else {
-			chart.Lines = drawLines(chart.Series)
-		}
-		body.Charts = append(body.Charts, chart)
-	}
-	return nil
-}
-
-// pointsOf places points over their steps; without steps, over the seconds since the first one of their run.
-func pointsOf(history []experiment.Metric, steps bool) []point {
-	points := make([]point, len(history))
-	for i, m := range history {
-		points[i] = point{X: float64(m.Step), Y: m.Value, At: strconv.FormatInt(m.Step, 10)}
-		if !steps {
-			const ms = 1000
-			seconds := float64(m.Timestamp-history[0].Timestamp) / ms
-			points[i].X, points[i].At = seconds, strconv.FormatFloat(seconds, 'f', -1, 64)+" s"
-		}
-	}
-	return points
 }

@@ -87,6 +87,7 @@ type modelBody struct {
 	Versions    []versionLine
 	Stages      []registry.Stage
 	Chart       *chart
+	Compare     string // address that compares the runs of the versions; empty if there are not two
 	First, Next string
 	Form        moveForm
 	Moved       bool // just now
@@ -141,7 +142,7 @@ func (p *pages) modelPage(c echo.Context, status int, form moveForm) error {
 	if body.Trail, err = p.trailOf(c, name); err != nil {
 		return err
 	}
-	body.Chart = rmseChart(body.Versions)
+	body.Chart, body.Compare = rmseChart(body.Versions), compareVersions(body.Versions)
 	return p.write(c, status, "model", web.Page{Title: "Models", Name: m.Name, Body: body})
 }
 
@@ -213,6 +214,20 @@ func (p *pages) runsOf(ctx context.Context, versions []registry.Version) (map[st
 		}
 	}
 	return p.store.RunsByID(ctx, ids)
+}
+
+// compareVersions is the address that compares the runs of the newest versions.
+func compareVersions(versions []versionLine) string {
+	q := url.Values{}
+	for _, v := range versions {
+		if v.Run != nil && !slices.Contains(q["run"], v.Run.ID) && len(q["run"]) < maxCompared {
+			q.Add("run", v.Run.ID)
+		}
+	}
+	if len(q["run"]) < 2 {
+		return ""
+	}
+	return address("/compare", q)
 }
 
 // rmseChart draws the test RMSE over versions, which come newest first; nil if fewer than two have one.

@@ -2,6 +2,7 @@ package tracking
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -121,14 +122,18 @@ func (p *pages) metricLines(ctx context.Context, run *experiment.Run) (lines []m
 	return lines, more, nil
 }
 
+// allSteps is the range that leaves no step out.
+func allSteps() experiment.StepRange {
+	return experiment.StepRange{First: math.MinInt64, Last: math.MaxInt64}
+}
+
 // addHistory draws the points of a metric over its steps; over time if all have one step.
 func (p *pages) addHistory(ctx context.Context, runID string, line *metricLine) error {
-	histories, err := p.store.ThinnedHistories(ctx, []string{runID}, line.Key, maxPoints)
-	if err != nil {
+	items, err := p.store.SampledHistories(ctx, []string{runID}, line.Key, allSteps(), maxPoints)
+	if err != nil || len(items) == 0 {
 		return err
 	}
-	items := histories[runID].Points
-	overTime := !slices.ContainsFunc(items, func(m experiment.Metric) bool { return m.Step != items[0].Step })
+	overTime := !slices.ContainsFunc(items, func(m experiment.RunMetric) bool { return m.Step != items[0].Step })
 	points := make([]point, len(items))
 	for i, m := range items {
 		line.History = append(line.History, pointLine{Step: m.Step, When: moment(m.Timestamp), Value: m.Value})

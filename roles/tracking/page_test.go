@@ -283,6 +283,7 @@ func TestThePageOfAModel(t *testing.T) {
 	require.Contains(t, page, `d="M84.0 14.0L320.0 14.0L320.0 144.0L556.0 144.0L556.0 79.0"`, "300, 100, 200 as steps")
 	require.Equal(t, 2, strings.Count(page, `class="dot on"`), "the promoted ones are filled")
 	require.Equal(t, 1, strings.Count(page, `class="dot"`))
+	require.Equal(t, []string{"1: train 2", "2: train 1", "3: train 0"}, names(s.page(t, linkOf(t, page, "compare"), http.StatusOK), "/runs/")[:3])
 	list := s.page(t, "/models", http.StatusOK)
 	require.Equal(t, []string{"version 2", "version 3"}, names(list, "/models/prices#version"))
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,15 +11,6 @@ import (
 	"tasador/pkg/registry"
 	"tasador/pkg/sqlstore/trackingstore"
 )
-
-// openFile opens a store of the test.
-func openFile(t *testing.T) *trackingstore.Store {
-	t.Helper()
-	store, err := trackingstore.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "tracking.db"), "mlflow-artifacts:/", slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, store.Close()) })
-	return store
-}
 
 // withVersions makes a model with some versions.
 func withVersions(t *testing.T, store *trackingstore.Store, name string, versions int) {
@@ -49,8 +38,9 @@ func trail(t *testing.T, store *trackingstore.Store, name string, q trackingstor
 	return texts
 }
 
-func TestEveryMoveIsInTheTrail(t *testing.T) {
-	store := openFile(t)
+func TestEveryMoveIsInTheTrail(t *testing.T) { onEach(t, testEveryMoveIsInTheTrail) }
+
+func testEveryMoveIsInTheTrail(t *testing.T, store *trackingstore.Store) {
 	withVersions(t, store, "m", 3)
 	as := func(user string) context.Context {
 		return registry.WithActor(t.Context(), registry.Actor{Via: registry.ViaAPI, User: user})
@@ -92,8 +82,9 @@ func TestEveryMoveIsInTheTrail(t *testing.T) {
 	require.Empty(t, trail(t, store, "m", trackingstore.MoveQuery{}), "another model now has the old name")
 }
 
-func TestTheTrailHasPages(t *testing.T) {
-	store := openFile(t)
+func TestTheTrailHasPages(t *testing.T) { onEach(t, testTheTrailHasPages) }
+
+func testTheTrailHasPages(t *testing.T, store *trackingstore.Store) {
 	withVersions(t, store, "m", 1)
 	for _, stage := range []registry.Stage{registry.Staging, registry.Production, registry.Archived} {
 		_, err := store.TransitionStage(t.Context(), "m", "1", stage, false)
@@ -111,8 +102,9 @@ func TestTheTrailHasPages(t *testing.T) {
 }
 
 // TestNothingMovesUnlessAgreed: who does not agree with what would move changes nothing, not even the trail.
-func TestNothingMovesUnlessAgreed(t *testing.T) {
-	store := openFile(t)
+func TestNothingMovesUnlessAgreed(t *testing.T) { onEach(t, testNothingMovesUnlessAgreed) }
+
+func testNothingMovesUnlessAgreed(t *testing.T, store *trackingstore.Store) {
 	withVersions(t, store, "m", 2)
 	_, err := store.TransitionStage(t.Context(), "m", "1", registry.Production, true)
 	require.NoError(t, err)
