@@ -78,9 +78,11 @@ func TestAPersonMovesAModel(t *testing.T) {
 
 	b.replace("#alias", "champion")
 	b.replace("#alias-version", "3"+kb.Enter)
+	b.do(chromedp.WaitVisible(chromedp.CSS("#confirm")))
 	require.Contains(t, b.text("h1"), "Let the alias champion name version 3?")
 	require.Empty(t, s.tracked(t, "SELECT alias FROM model_aliases"))
 	b.click("#confirm")
+	b.do(chromedp.WaitVisible(chromedp.CSS("#done")))
 	require.Contains(t, b.text("#version-3"), "@champion")
 	require.Equal(t, []string{"champion 3"}, s.tracked(t, "SELECT alias || ' ' || version FROM model_aliases"))
 	require.Equal(t, []string{
