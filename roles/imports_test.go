@@ -51,8 +51,8 @@ var doors = map[string][]string{
 	"github.com/schollz/progressbar":   {"pkg/cli"},
 	"gonum.org/v1/gonum/mathext/prng":  {"pkg/dataset"},
 	"flag":                             {"pkg/config", "pkg/cli"},
-	"testing":                          {"pkg/testkit", "pkg/experiment/experimenttest"},
-	"github.com/stretchr/testify/":     {"pkg/testkit", "pkg/experiment/experimenttest"},
+	"testing":                          {"pkg/testkit", "pkg/experiment/experimenttest", "pkg/artifact/artifacttest"},
+	"github.com/stretchr/testify/":     {"pkg/testkit", "pkg/experiment/experimenttest", "pkg/artifact/artifacttest"},
 
 	// Sketches.
 	"github.com/DataDog/sketches-go":         {"pkg/dataset"},

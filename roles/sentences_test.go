@@ -18,13 +18,16 @@ import (
 
 // shownPackages are those whose errors can reach a page.
 var shownPackages = []string{
-	"pkg/apperror", "pkg/artifact", "pkg/artifact/dirstore", "pkg/dispatch", "pkg/experiment", "pkg/experiment/filter", "pkg/httpserver", "pkg/inference", "pkg/model",
+	"pkg/apperror", "pkg/artifact", "pkg/artifact/dirstore", "pkg/artifact/places", "pkg/artifact/s3store", "pkg/dispatch", "pkg/experiment", "pkg/experiment/filter", "pkg/httpserver", "pkg/inference", "pkg/model",
 	"pkg/sqlstore", "pkg/sqlstore/dagrunstore", "pkg/sqlstore/predictionstore", "pkg/sqlstore/trackingstore", "pkg/trackingclient",
 	"roles/pipeline", "roles/pipeline/pricemodel", "roles/serving", "roles/tracking",
 }
 
 // unshownFiles hold errors that only programs, the command line or the log see.
 var unshownFiles = map[string]string{
+	"pkg/artifact/places/places.go":             "when the process starts",
+	"pkg/artifact/s3store/direct.go":            "REST",
+	"pkg/artifact/s3store/s3store.go":           "when the process starts",
 	"pkg/dispatch/dispatch.go":                  "when the process starts; pages check the DAG before",
 	"pkg/dispatch/jobs.go":                      "when the process starts",
 	"pkg/dispatch/worker.go":                    "errors of tasks, which are kept as text",
@@ -69,6 +72,7 @@ var unshownSentences = []string{
 	"database URL %q names no file; write it as sqlite:PATH", "database URL %q keeps nothing; write it as sqlite:PATH", "cannot make the folder of the database %s; check that its parent is writable",
 	"%q cannot be the name of a schema; use small letters, digits and underscores, and do not begin with pg_",
 	"cannot make the schema %s in the database %s; let an administrator make it and give it to this user", "database URL %q is not understood",
+	"%q does not name a folder of S3; write it as s3://bucket/prefix",
 	"%s already exists", "%s does not exist", // pages name what is missing themselves
 	"Prompt (name=%s) already exists.",
 	"Tried to create a %s with name '%s', but the name is already taken by a %s. MLflow does not allow creating a model and a prompt with the same name.",

@@ -25,7 +25,7 @@ type Import struct {
 	Again   bool            `name:"again" help:"Import a file once more that was imported already, or from its first row if it has changed since its import was cut off."`
 	DataDir string          `name:"data-dir" default:"./data" type:"path" placeholder:"DIR" help:"Folder of the default database."`
 	RawData config.RawData  `embed:"" prefix:"rawdata."`
-	S3      config.S3       `embed:"" prefix:"s3."`
+	S3      config.S3       `embed:"" prefix:"artifacts."`
 	File    kong.ConfigFlag `name:"config" placeholder:"FILE" help:"Configuration file (YAML)."`
 }
 

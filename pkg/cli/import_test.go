@@ -42,7 +42,7 @@ func TestImportSaysWhatIsWrong(t *testing.T) {
 		"there is no file " + folder + "/a.csv":                  {"--csv=" + folder + "/a.csv"},
 		`"s3://bucket" does not name an object of S3`:            {"--parquet=s3://bucket"},
 		"database URL \"nothing\" is not understood":             {"--csv=a", "--rawdata.url=nothing"},
-		`the S3 endpoint "here" is not an address`:               {"--csv=s3://b/k", "--s3.endpoint=here"},
+		`the S3 endpoint "here" is not an address`:               {"--csv=s3://b/k", "--artifacts.endpoint=here"},
 	} {
 		r := tasador(t, append([]string{"import", "--data-dir=" + folder}, args...)...)
 		require.NotEqual(t, 0, r.code)
@@ -59,7 +59,7 @@ func TestImportFromS3(t *testing.T) {
 	server.MakeBucket(t, "listings")
 	server.Put(t, "listings", "a.csv", []byte("price\n1\n2\n"))
 	folder := t.TempDir()
-	r := tasador(t, "import", "--csv=s3://listings/a.csv", "--data-dir", folder, "--s3.endpoint", server.Endpoint)
+	r := tasador(t, "import", "--csv=s3://listings/a.csv", "--data-dir", folder, "--artifacts.endpoint", server.Endpoint)
 	require.Equal(t, 0, r.code, r.err)
 	require.Contains(t, r.out, "imported 2 rows of s3://listings/a.csv")
 	t.Setenv("AWS_ENDPOINT_URL", server.Endpoint)

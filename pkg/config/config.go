@@ -96,12 +96,14 @@ type Predictions struct {
 
 // Artifacts is where tracking keeps files.
 type Artifacts struct {
-	URL string `name:"url" placeholder:"URL" roles:"tracking" help:"Where artifacts are kept. Default: file:DATA-DIR/artifacts"`
+	URL  string `name:"url" placeholder:"URL" roles:"tracking" help:"Where artifacts are kept that go through tracking: file:PATH or s3://bucket/prefix. Default: --artifacts.root, or file:DATA-DIR/artifacts"`
+	Root string `name:"root" placeholder:"URL" roles:"tracking" help:"Where clients keep the artifacts of new experiments themselves: file:PATH or s3://bucket/prefix, which tracking must reach too. Default: nowhere; artifacts go through tracking."`
+	S3   `embed:""`
 }
 
 // S3 is where addresses that begin with s3:// are. Access keys and region come from the AWS_ variables.
 type S3 struct {
-	Endpoint string `name:"endpoint" placeholder:"URL" env:"TASADOR_S3_ENDPOINT,AWS_ENDPOINT_URL_S3,AWS_ENDPOINT_URL" help:"Server that s3:// addresses are read from, such as http://127.0.0.1:9000. Default: AWS."`
+	Endpoint string `name:"endpoint" placeholder:"URL" roles:"tracking" env:"TASADOR_ARTIFACTS_ENDPOINT,MLFLOW_S3_ENDPOINT_URL,AWS_ENDPOINT_URL_S3,AWS_ENDPOINT_URL" help:"Server of s3:// addresses, such as http://127.0.0.1:9000. Default: AWS."`
 }
 
 // Gate decides whether a batch is worth training (see the documentation of decide_to_train).

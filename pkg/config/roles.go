@@ -121,6 +121,9 @@ func (c *Config) SetDefaults(roles []string) {
 	database(&c.CleanData.URL, "cleandata.db")
 	database(&c.Predictions.URL, "predictions.db")
 	if c.Artifacts.URL == "" {
+		c.Artifacts.URL = c.Artifacts.Root
+	}
+	if c.Artifacts.URL == "" {
 		c.Artifacts.URL = "file:" + filepath.Join(c.DataDir, "artifacts")
 	}
 	if c.Tracking.URI == "" {

@@ -89,7 +89,7 @@ func openObject(ctx context.Context, address, endpoint string) (*blob, error) {
 	}
 	etagged := func(i s3store.Info) string { return fmt.Sprintf("size=%d etag=%s", i.Size, i.ETag) }
 	return &blob{
-		ReaderAt: object, size: object.Size, source: address, fingerprint: etagged(object.Info), reader: object.Reader,
+		ReaderAt: object, size: object.Size, source: address, fingerprint: etagged(object.Info), reader: func() io.ReadCloser { return object.Reader() },
 		look: func() (string, error) {
 			now, err := client.Stat(ctx, bucket, key)
 			return etagged(now), err

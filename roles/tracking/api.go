@@ -10,7 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"tasador/pkg/artifact"
+	"tasador/pkg/artifact/places"
 	"tasador/pkg/experiment"
 	"tasador/pkg/mlflowapi"
 	"tasador/pkg/registry"
@@ -21,7 +21,7 @@ type api struct {
 	tracking experiment.Store
 	models   registry.Store
 	overview overview
-	files    artifact.Store
+	files    *places.Places
 }
 
 // object is an answer that is made on the spot.

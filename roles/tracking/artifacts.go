@@ -6,10 +6,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"path"
-	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -18,22 +17,36 @@ import (
 	"tasador/pkg/mlflowapi"
 )
 
-// proxyScheme names artifacts that this server hands out itself.
-const proxyScheme = "mlflow-artifacts"
-
 // artifactPath returns what stands after the folder of the artifacts in the address, decoded once.
 func artifactPath(c echo.Context) string {
 	return strings.TrimPrefix(c.Request().URL.Path, strings.TrimSuffix(c.Path(), "*"))
 }
 
-func (a *api) getArtifact(c echo.Context) error { return a.download(c, artifactPath(c)) }
+func (a *api) getArtifact(c echo.Context) error {
+	return download(c, a.files.Proxied(), artifactPath(c))
+}
 
-// download streams a file as an attachment with a type of our choice, so that no browser takes it for a page of this server.
-func (a *api) download(c echo.Context, name string) error {
+// content is a file that is sent. It remembers why it could not be read.
+type content struct {
+	io.ReadSeeker
+	err error
+}
+
+func (f *content) Read(p []byte) (int, error) {
+	n, err := f.ReadSeeker.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		f.err = err
+	}
+	return n, err
+}
+
+// download streams a file, or the ranges of it that are asked for, as an attachment with a type of our choice, so that no browser takes
+// it for a page of this server.
+func download(c echo.Context, files artifact.Store, name string) error {
 	if name == "" {
 		return apperror.New(apperror.Invalid, "Missing value for required parameter 'path'.")
 	}
-	file, info, err := a.files.Open(c.Request().Context(), name)
+	file, info, err := files.Open(c.Request().Context(), name)
 	if err != nil {
 		return err
 	}
@@ -42,9 +55,10 @@ func (a *api) download(c echo.Context, name string) error {
 	h.Set(echo.HeaderContentType, contentType(name))
 	h.Set(echo.HeaderContentDisposition, mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(name)}))
 	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
-	h.Set(echo.HeaderContentLength, strconv.FormatInt(info.Size, 10))
-	c.Response().WriteHeader(http.StatusOK)
-	if _, err := io.Copy(c.Response(), file); err != nil {
+	h.Set("ETag", info.ETag)
+	sent := &content{ReadSeeker: file}
+	http.ServeContent(c.Response(), c.Request(), "", time.Time{}, sent)
+	if sent.err != nil {
 		panic(http.ErrAbortHandler) // the headers are out: only a broken connection tells the client
 	}
 	return nil
@@ -80,7 +94,7 @@ func (u *upload) Read(p []byte) (int, error) {
 
 func (a *api) putArtifact(c echo.Context) error {
 	body := &upload{Reader: c.Request().Body}
-	err := a.files.Put(c.Request().Context(), artifactPath(c), body)
+	err := a.files.Proxied().Put(c.Request().Context(), artifactPath(c), body)
 	if body.err != nil {
 		return apperror.Wrap(apperror.Invalid, body.err, "The upload broke off; nothing was stored.")
 	}
@@ -111,7 +125,7 @@ func (a *api) uploadRunArtifact(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	root, err := stored(run.ArtifactURI)
+	store, root, err := a.files.Find(run.ArtifactURI)
 	if err != nil {
 		return err
 	}
@@ -120,7 +134,7 @@ func (a *api) uploadRunArtifact(c echo.Context) error {
 		return err
 	}
 	body := &upload{Reader: http.MaxBytesReader(c.Response(), c.Request().Body, maxPageUpload)}
-	err = a.files.Put(c.Request().Context(), full, body)
+	err = store.Put(c.Request().Context(), full, body)
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(body.err, &over):
@@ -134,7 +148,7 @@ func (a *api) uploadRunArtifact(c echo.Context) error {
 }
 
 func (a *api) deleteArtifact(c echo.Context) error {
-	if err := a.files.Delete(c.Request().Context(), artifactPath(c)); err != nil {
+	if err := a.files.Proxied().Delete(c.Request().Context(), artifactPath(c)); err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, object{})
@@ -146,12 +160,12 @@ func (a *api) listArtifacts(ctx context.Context, r *request) (any, error) {
 	if err := r.err(); err != nil {
 		return nil, err
 	}
-	files, err := a.list(ctx, folder, func(i artifact.Info) string { return path.Base(i.Path) })
+	files, err := listFiles(ctx, a.files.Proxied(), folder, func(i artifact.Info) string { return path.Base(i.Path) })
 	return listing("", files), err
 }
 
-func (a *api) list(ctx context.Context, folder string, name func(artifact.Info) string) ([]mlflowapi.FileInfo, error) {
-	found, err := a.files.List(ctx, folder)
+func listFiles(ctx context.Context, store artifact.Store, folder string, name func(artifact.Info) string) ([]mlflowapi.FileInfo, error) {
+	found, err := store.List(ctx, folder)
 	if err != nil {
 		return nil, err
 	}
@@ -177,15 +191,6 @@ func listing(root string, files []mlflowapi.FileInfo) object {
 	return answer
 }
 
-// stored returns the path below the artifact root that a URI of this server names. Codes: Invalid for other stores.
-func stored(uri string) (string, error) {
-	u, err := url.Parse(uri)
-	if err != nil || u.Scheme != proxyScheme {
-		return "", apperror.New(apperror.Invalid, "The artifacts at '%s' are not kept by this server; read them where they are.", uri)
-	}
-	return strings.Trim(u.Path, "/"), nil
-}
-
 // below joins a path that a client names to a folder, and refuses one that would leave it. Codes: Invalid.
 func below(folder, name string) (string, error) {
 	if err := artifact.CheckPath(name); err != nil {
@@ -196,7 +201,7 @@ func below(folder, name string) (string, error) {
 
 // listUnder answers with what is in a folder below uri, with paths relative to uri.
 func (a *api) listUnder(ctx context.Context, uri, folder string) (any, error) {
-	root, err := stored(uri)
+	store, root, err := a.files.Find(uri)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +209,7 @@ func (a *api) listUnder(ctx context.Context, uri, folder string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := a.list(ctx, full, func(i artifact.Info) string { return path.Join(folder, path.Base(i.Path)) })
+	files, err := listFiles(ctx, store, full, func(i artifact.Info) string { return path.Join(folder, path.Base(i.Path)) })
 	return listing(uri, files), err
 }
 
@@ -234,7 +239,7 @@ func (a *api) listModelArtifacts(ctx context.Context, r *request) (any, error) {
 
 // downloadUnder sends a file below uri.
 func (a *api) downloadUnder(c echo.Context, uri, name string) error {
-	root, err := stored(uri)
+	store, root, err := a.files.Find(uri)
 	if err != nil {
 		return err
 	}
@@ -245,7 +250,7 @@ func (a *api) downloadUnder(c echo.Context, uri, name string) error {
 	if full == root {
 		return apperror.New(apperror.Invalid, "Missing value for required parameter 'path'.")
 	}
-	return a.download(c, full)
+	return download(c, store, full)
 }
 
 func (a *api) getRunArtifact(c echo.Context) error {

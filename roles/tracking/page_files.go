@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/artifact"
 	"tasador/pkg/experiment"
 	"tasador/pkg/mlflowapi"
 	"tasador/pkg/registry"
@@ -69,9 +70,9 @@ type openFile struct {
 // folder lists a folder and opens the file show, if one is named. Failures are said in place of the list: the rest of the page stands.
 func (p *pages) folder(ctx context.Context, at place, dir, show string) folder {
 	f := folder{Path: dir}
-	root, err := stored(at.uri)
+	files, root, err := p.files.Find(at.uri)
 	if err == nil {
-		err = p.fill(ctx, &f, at, root, show)
+		err = f.fill(ctx, files, at, root, show)
 	}
 	if err != nil {
 		what := apperror.SentenceOf(err)
@@ -80,12 +81,12 @@ func (p *pages) folder(ctx context.Context, at place, dir, show string) folder {
 	return f
 }
 
-func (p *pages) fill(ctx context.Context, f *folder, at place, root, show string) error {
+func (f *folder) fill(ctx context.Context, store artifact.Store, at place, root, show string) error {
 	full, err := below(root, f.Path)
 	if err != nil {
 		return err
 	}
-	files, err := p.files.List(ctx, full)
+	files, err := store.List(ctx, full)
 	if err != nil {
 		return err
 	}
@@ -105,7 +106,7 @@ func (p *pages) fill(ctx context.Context, f *folder, at place, root, show string
 	if show == "" {
 		return nil
 	}
-	f.Open, err = p.openFile(ctx, at, root, path.Join(f.Path, show))
+	f.Open, err = openText(ctx, store, at, root, path.Join(f.Path, show))
 	return err
 }
 
@@ -118,13 +119,13 @@ func crumbs(at place, dir string) []crumb {
 	return list
 }
 
-// openFile looks at a file, and reads it if it is small and holds text. Codes: Invalid, NotFound.
-func (p *pages) openFile(ctx context.Context, at place, root, name string) (*openFile, error) {
+// openText looks at a file, and reads it if it is small and holds text. Codes: Invalid, NotFound.
+func openText(ctx context.Context, store artifact.Store, at place, root, name string) (*openFile, error) {
 	full, err := below(root, name)
 	if err != nil {
 		return nil, err
 	}
-	content, info, err := p.files.Open(ctx, full)
+	content, info, err := store.Open(ctx, full)
 	if err != nil {
 		return nil, err
 	}

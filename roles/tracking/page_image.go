@@ -47,7 +47,7 @@ func (p *pages) modelImage(c echo.Context) error {
 // image sends a picture for a page. Whoever opens its address alone gets a document in a sandbox that may load nothing and is of no
 // origin, so that not even a file that is a picture and a page at once could do anything. Codes: Invalid, NotFound.
 func (p *pages) image(c echo.Context, at place) error {
-	root, err := stored(at.uri)
+	store, root, err := p.files.Find(at.uri)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (p *pages) image(c echo.Context, at place) error {
 	if err != nil {
 		return err
 	}
-	content, info, err := p.files.Open(c.Request().Context(), full)
+	content, info, err := store.Open(c.Request().Context(), full)
 	if err != nil {
 		return err
 	}

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"strings"
 
-	"tasador/pkg/apperror"
-	"tasador/pkg/artifact/dirstore"
+	"tasador/pkg/artifact/places"
 	"tasador/pkg/config"
 	"tasador/pkg/httpserver"
 	"tasador/pkg/lifecycle"
@@ -17,21 +15,14 @@ import (
 	"tasador/web"
 )
 
-// artifactRoot is where experiments keep their artifacts unless they say otherwise: behind this server.
-const artifactRoot = proxyScheme + ":/"
-
-// New opens the database and the artifact folder and returns the role, which serves on ln. Codes: Invalid, Unavailable,
+// New opens the database and the artifact stores and returns the role, which serves on ln. Codes: Invalid, Unavailable,
 // FailedPrecondition (the database belongs to a newer version).
 func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger) (lifecycle.Service, error) {
-	dir, err := artifactDir(cfg.Artifacts.URL)
+	files, err := places.Open(ctx, cfg.Artifacts)
 	if err != nil {
 		return nil, err
 	}
-	files, err := dirstore.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	store, err := trackingstore.Open(ctx, cfg.Tracking.DB, artifactRoot, log)
+	store, err := trackingstore.Open(ctx, cfg.Tracking.DB, files.Root(), log)
 	if err != nil {
 		return nil, errors.Join(err, files.Close())
 	}
@@ -53,16 +44,4 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 	return lifecycle.Func(func(ctx context.Context, ready func()) error {
 		return errors.Join(server.Run(ctx, ready), store.Close(), files.Close())
 	}), nil
-}
-
-// artifactDir returns the folder that --artifacts.url names. Codes: Invalid.
-func artifactDir(url string) (string, error) {
-	scheme, path, found := strings.Cut(url, ":")
-	switch {
-	case found && scheme == "file" && strings.TrimPrefix(path, "//") != "":
-		return strings.TrimPrefix(path, "//"), nil
-	case found && scheme == "s3":
-		return "", apperror.New(apperror.Invalid, "--artifacts.url: s3 is not supported yet; use file:PATH")
-	}
-	return "", apperror.New(apperror.Invalid, "--artifacts.url=%s is not understood; write it as file:PATH", url)
 }

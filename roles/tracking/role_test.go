@@ -21,7 +21,8 @@ func TestRefusedSettings(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("this is no database, and no folder either"), 0o600))
 	good := func(name string) string { return filepath.Join(t.TempDir(), name) }
 	for _, test := range []struct{ db, artifacts, names string }{
-		{"sqlite:" + good("t.db"), "s3://bucket/x", "s3"},
+		{"sqlite:" + good("t.db"), "s3:///x", "write it as s3://bucket/prefix"},
+		{"sqlite:" + good("t.db"), "ftp://host/x", "--artifacts.url=ftp://host/x is not understood; write it as file:PATH or s3://bucket/prefix"},
 		{"sqlite:" + good("t.db"), "nonsense", "nonsense"},
 		{"sqlite:" + good("t.db"), "file:", "file:PATH"},
 		{"sqlite:" + good("t.db"), "file:" + filepath.Join(file, "below"), file},

@@ -40,16 +40,25 @@ func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, apperror.Wrap(apperror.Unavailable, err, "cannot make the artifact folder %s; check that its parent is writable", dir)
 	}
+	s, err := Join(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err = s.root.RemoveAll(uploads); err == nil {
+		err = s.root.Mkdir(uploads, 0o750)
+	}
+	if err != nil {
+		_ = s.Close() // the first error is the one that matters
+		return nil, apperror.Wrap(apperror.Unavailable, err, "cannot write into the artifact folder %s; check its permissions", dir)
+	}
+	return s, nil
+}
+
+// Join opens a folder that another process may be writing to. Codes: Unavailable.
+func Join(dir string) (*Store, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, apperror.Wrap(apperror.Unavailable, err, "cannot open the artifact folder %s", dir)
-	}
-	if err = root.RemoveAll(uploads); err == nil {
-		err = root.Mkdir(uploads, 0o750)
-	}
-	if err != nil {
-		_ = root.Close() // the first error is the one that matters
-		return nil, apperror.Wrap(apperror.Unavailable, err, "cannot write into the artifact folder %s; check its permissions", dir)
 	}
 	what := "the artifact folder " + dir
 	return &Store{root, dir, writable.NewProbe(what, func() error { return writable.Try(root, filepath.Join(uploads, "probe"), what) })}, nil
@@ -199,7 +208,7 @@ func escapes(err error) bool {
 }
 
 // Open returns a file's content and size.
-func (s *Store) Open(_ context.Context, p string) (io.ReadCloser, artifact.Info, error) {
+func (s *Store) Open(_ context.Context, p string) (io.ReadSeekCloser, artifact.Info, error) {
 	name, err := check(p)
 	if err != nil {
 		return nil, artifact.Info{}, err
@@ -221,7 +230,8 @@ func (s *Store) Open(_ context.Context, p string) (io.ReadCloser, artifact.Info,
 	if err != nil {
 		return nil, artifact.Info{}, translate(err, p)
 	}
-	return file, artifact.Info{Path: p, Size: info.Size()}, nil
+	etag := fmt.Sprintf(`"%x-%x"`, info.ModTime().UnixNano(), info.Size())
+	return file, artifact.Info{Path: p, Size: info.Size(), ETag: etag}, nil
 }
 
 // List returns the direct children of a folder. What is neither a file nor a folder below the root is left out.

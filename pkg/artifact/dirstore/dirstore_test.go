@@ -1,7 +1,6 @@
 package dirstore_test
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -14,6 +13,7 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/artifact"
+	"tasador/pkg/artifact/artifacttest"
 	"tasador/pkg/artifact/dirstore"
 )
 
@@ -37,42 +37,18 @@ func read(t *testing.T, store *dirstore.Store, path string) string {
 	return string(text)
 }
 
-func TestFiles(t *testing.T) {
-	store, _ := open(t)
-	ctx := t.Context()
-	require.NoError(t, store.Put(ctx, "1/run/artifacts/b.txt", strings.NewReader("first")))
-	require.NoError(t, store.Put(ctx, "1/run/artifacts/b.txt", strings.NewReader("second")))
-	require.NoError(t, store.Put(ctx, "1/run/artifacts/deep/a", strings.NewReader("")))
-	require.Equal(t, "second", read(t, store, "1/run/artifacts/b.txt"))
-	list, err := store.List(ctx, "1/run/artifacts")
-	require.NoError(t, err)
-	require.Equal(t, []artifact.Info{{Path: "1/run/artifacts/b.txt", Size: 6}, {Path: "1/run/artifacts/deep", IsDir: true}}, list)
-	list, err = store.List(ctx, "")
-	require.NoError(t, err)
-	require.Equal(t, []artifact.Info{{Path: "1", IsDir: true}}, list)
-	for _, empty := range []string{"none", "1/run/artifacts/b.txt", "1/run/artifacts/b.txt/x"} {
-		list, err = store.List(ctx, empty)
-		require.NoError(t, err)
-		require.Empty(t, list)
-	}
-	require.NoError(t, store.Delete(ctx, "1/run"))
-	require.NoError(t, store.Delete(ctx, "1/run"))
-	_, _, err = store.Open(ctx, "1/run/artifacts/b.txt")
-	require.Equal(t, apperror.NotFound, apperror.CodeOf(err))
+func TestConformance(t *testing.T) {
+	artifacttest.Run(t, func(t *testing.T) artifact.Store {
+		store, _ := open(t)
+		return store
+	})
 }
 
-func TestAFileIsStoredWholeOrNotAtAll(t *testing.T) {
+// TestBrokenUploadsLeaveNothing also where no client looks.
+func TestBrokenUploadsLeaveNothing(t *testing.T) {
 	store, dir := open(t)
-	require.NoError(t, store.Put(t.Context(), "a/file", strings.NewReader("old")))
-	broken := io.MultiReader(strings.NewReader("half"), iotest.ErrReader(errors.New("the connection broke")))
-	require.Error(t, store.Put(t.Context(), "a/file", broken))
-	require.Equal(t, "old", read(t, store, "a/file"))
 	require.Error(t, store.Put(t.Context(), "b/new", iotest.ErrReader(errors.New("the connection broke"))))
 	require.NoDirExists(t, filepath.Join(dir, "b"))
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.Error(t, store.Put(ended, "a/file", strings.NewReader("late")))
-	require.Equal(t, "old", read(t, store, "a/file"))
 	uploads, err := os.ReadDir(filepath.Join(dir, ".uploads"))
 	require.NoError(t, err)
 	require.Empty(t, uploads)

@@ -68,14 +68,33 @@ func (o *Object) ReadAt(p []byte, from int64) (int, error) {
 	return n, err
 }
 
-// Reader reads the object from its start. When the connection breaks it goes on from there with another one.
-func (o *Object) Reader() io.ReadCloser { return &reader{object: o, end: o.Size} }
+// Reader reads the object from its start, or from where Seek puts it. When the connection breaks it goes on from there with another one.
+func (o *Object) Reader() io.ReadSeekCloser { return &reader{object: o, end: o.Size} }
 
 type reader struct {
 	object  *Object
 	at, end int64
-	body    io.ReadCloser
-	failed  int // reads in a row
+	body    io.ReadCloser // from at on, nil if it has to be asked for
+	failed  int           // reads in a row
+}
+
+// Seek implements io.Seeker; it asks the server for nothing.
+func (r *reader) Seek(offset int64, whence int) (int64, error) {
+	to := offset
+	switch whence {
+	case io.SeekCurrent:
+		to += r.at
+	case io.SeekEnd:
+		to += r.end
+	}
+	if to < 0 || to > r.end {
+		return 0, fmt.Errorf("seek to %d of %d bytes: %w", to, r.end, io.ErrUnexpectedEOF)
+	}
+	if to == r.at {
+		return to, nil
+	}
+	r.at = to
+	return to, r.Close()
 }
 
 // Read implements io.Reader.

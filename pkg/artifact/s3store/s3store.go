@@ -1,4 +1,4 @@
-// Package s3store reads objects of S3, and of servers that speak its protocol, such as MinIO. Access keys, session token, profile and
+// Package s3store is an artifact.Store on S3, and on servers that speak its protocol, such as MinIO; it also reads single objects. Access keys, session token, profile and
 // region come from the AWS_ variables and files that all tools for S3 know.
 package s3store
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ type Server struct {
 	Endpoint             string // http://host:port
 	AccessKey, SecretKey string
 	client               *s3.Client
+	stop                 func()
 }
 
 // Start runs a server on its own port and folder until the test ends.
@@ -39,14 +41,17 @@ func Start(t testing.TB) *Server {
 	objects, sidecar := filepath.Join(dir, "objects"), filepath.Join(dir, "sidecar")
 	require.NoError(t, os.Mkdir(objects, 0o750))
 	require.NoError(t, os.Mkdir(sidecar, 0o750))
-	cmd := exec.Command(path, "--port", s.Endpoint[len("http://"):], "--health", "/health", "posix", "--sidecar", sidecar, objects)
+	cmd := exec.Command(path, "--port", s.Endpoint[len("http://"):], "--health", "/health", "--quiet", "posix", "--sidecar", sidecar, objects)
 	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+s.AccessKey, "ROOT_SECRET_KEY="+s.SecretKey)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
+	s.stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // it was killed
+	})
+	t.Cleanup(func() {
+		s.stop()
 		if t.Failed() {
 			t.Logf("the log of the S3 server:\n%s", &log)
 		}
@@ -60,6 +65,12 @@ func Start(t testing.TB) *Server {
 		Credentials: credentials.NewStaticCredentialsProvider(s.AccessKey, s.SecretKey, ""),
 	})
 	return s
+}
+
+// Stop ends the server before the test does.
+func (s *Server) Stop(t testing.TB) {
+	t.Helper()
+	s.stop()
 }
 
 // Env are the variables (NAME=value) with which programs find the account.
