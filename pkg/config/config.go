@@ -103,7 +103,7 @@ type Artifacts struct {
 
 // S3 is where addresses that begin with s3:// are. Access keys and region come from the AWS_ variables.
 type S3 struct {
-	Endpoint string `name:"endpoint" placeholder:"URL" roles:"tracking" env:"TASADOR_ARTIFACTS_ENDPOINT,MLFLOW_S3_ENDPOINT_URL,AWS_ENDPOINT_URL_S3,AWS_ENDPOINT_URL" help:"Server of s3:// addresses, such as http://127.0.0.1:9000. Default: AWS."`
+	Endpoint string `name:"endpoint" placeholder:"URL" roles:"pipeline,tracking,serving" env:"TASADOR_ARTIFACTS_ENDPOINT,MLFLOW_S3_ENDPOINT_URL,AWS_ENDPOINT_URL_S3,AWS_ENDPOINT_URL" help:"Server of s3:// addresses, such as http://127.0.0.1:9000. Default: AWS."`
 }
 
 // Gate decides whether a batch is worth training (see the documentation of decide_to_train).

@@ -31,6 +31,24 @@ type Source struct {
 // One that leaves its folder, hides something in a query or a fragment, or names files of the server is refused, whatever else the
 // request says. Codes: Invalid.
 func ParseSource(uri string) (Source, error) {
+	s, err := parseSource(uri)
+	if err == nil && s.Scheme == "file" {
+		err = invalidSource(uri, "Files of the server cannot be registered; use the artifact URI of a run or models:/m-….")
+	}
+	return s, err
+}
+
+// ParseSourceBelow is ParseSource that also takes folders of this machine below root, if that is one: the place where the clients of a server
+// keep their artifacts themselves. Codes: Invalid.
+func ParseSourceBelow(root, uri string) (Source, error) {
+	s, err := parseSource(uri)
+	if err == nil && s.Scheme == "file" && !s.Within(root) {
+		return ParseSource(uri)
+	}
+	return s, err
+}
+
+func parseSource(uri string) (Source, error) {
 	if uri == "" {
 		return Source{}, experiment.MissingValue("source")
 	}
@@ -40,7 +58,7 @@ func ParseSource(uri string) (Source, error) {
 	}
 	s := Source{URI: uri, Scheme: u.Scheme, Host: strings.ToLower(u.Host), Parts: strings.FieldsFunc(u.Path, func(r rune) bool { return r == '/' })}
 	switch {
-	case u.Scheme == "" || u.Scheme == "file":
+	case u.Scheme == "":
 		return s, invalidSource(uri, "Files of the server cannot be registered; use the artifact URI of a run or models:/m-….")
 	case u.Scheme == "models" || u.Scheme == "runs":
 		if u.Host != "" || len(s.Parts) == 0 {
@@ -51,7 +69,7 @@ func ParseSource(uri string) (Source, error) {
 		} else if len(s.Parts) == 1 {
 			s.ModelID = s.Parts[0]
 		}
-	case !slices.Contains(storeSchemes(), u.Scheme):
+	case u.Scheme != "file" && !slices.Contains(storeSchemes(), u.Scheme):
 		return s, invalidSource(uri, "The scheme "+experiment.Shorten(u.Scheme)+": is not allowed; use one of "+
 			strings.Join(append(storeSchemes(), "models", "runs"), ", ")+".")
 	case len(s.Parts) == 0:
@@ -62,7 +80,7 @@ func ParseSource(uri string) (Source, error) {
 
 // Within reports whether s is the folder root or below it.
 func (s Source) Within(root string) bool {
-	r, err := ParseSource(root)
+	r, err := parseSource(root)
 	return err == nil && r.Scheme == s.Scheme && r.Host == s.Host && len(s.Parts) >= len(r.Parts) && slices.Equal(s.Parts[:len(r.Parts)], r.Parts)
 }
 

@@ -25,10 +25,14 @@ const artifactRoute = mlflowapi.Prefix + "/mlflow-artifacts/artifacts"
 // OpenArtifact understands. The content is streamed; a failed try is repeated only if r is an io.Seeker.
 // Codes: Invalid, NotFound, FailedPrecondition (a store that cannot be reached from here), Unavailable.
 func (c *Client) PutArtifact(ctx context.Context, artifactURI, name string, r io.Reader) error {
-	target, err := c.artifactURL(ctx, artifactURI, name)
+	store, full, err := c.file(ctx, artifactURI, name)
 	if err != nil {
 		return err
 	}
+	if store != nil {
+		return store.Put(ctx, full, r)
+	}
+	target := c.artifactURL(full)
 	seeker, repeatable := r.(io.Seeker)
 	var start int64
 	if repeatable {
@@ -98,10 +102,16 @@ func contentType(name string) string {
 // models:/name/version, models:/name/stage, models:/name@alias or runs:/id/…. The caller closes it. Size is -1 if the server does
 // not say. Codes as PutArtifact.
 func (c *Client) OpenArtifact(ctx context.Context, artifactURI, name string) (io.ReadCloser, artifact.Info, error) {
-	target, err := c.artifactURL(ctx, artifactURI, name)
+	store, full, err := c.file(ctx, artifactURI, name)
 	if err != nil {
 		return nil, artifact.Info{}, err
 	}
+	if store != nil {
+		body, info, err := store.Open(ctx, full)
+		info.Path = name
+		return body, info, err
+	}
+	target := c.artifactURL(full)
 	var body io.ReadCloser
 	info := artifact.Info{Path: name}
 	err = c.retry(ctx, false, func(ctx context.Context) error {
@@ -131,13 +141,20 @@ func (c *Client) explainMissing(err error, name string) error {
 // ListArtifacts returns the direct children of a folder below artifactURI; their paths are relative to artifactURI. A missing folder
 // is empty. Codes as PutArtifact.
 func (c *Client) ListArtifacts(ctx context.Context, artifactURI, folder string) ([]artifact.Info, error) {
-	root, err := c.artifactPath(ctx, artifactURI)
+	store, root, err := c.place(ctx, artifactURI)
 	if err != nil {
 		return nil, err
 	}
 	full, err := joinPath(root, folder)
 	if err != nil {
 		return nil, err
+	}
+	if store != nil {
+		list, err := store.List(ctx, full)
+		for i := range list {
+			list[i].Path = path.Join(folder, path.Base(list[i].Path))
+		}
+		return list, err
 	}
 	target := c.base.JoinPath(artifactRoute)
 	target.RawQuery = values("path", full).Encode()

@@ -1,5 +1,5 @@
 // Package trackingclient speaks MLflow's REST API, to tasador's tracking role or to a stock MLflow server. It is an experiment.Store
-// and a registry.Store, and moves artifacts through the server's artifact proxy.
+// and a registry.Store, and moves artifacts through the server's artifact proxy, or past it where the server leaves them to its clients on S3.
 package trackingclient
 
 import (
@@ -17,9 +17,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/artifact/s3store"
 	"tasador/pkg/experiment"
 	"tasador/pkg/mlflowapi"
 	"tasador/pkg/redact"
@@ -33,6 +35,9 @@ type Options struct {
 	Timeout time.Duration // for one try of a call that moves no artifact; 0 means 60 s
 	HTTP    *http.Client  // nil means a client of its own
 	Log     *slog.Logger  // nil means no log
+
+	// S3Endpoint is the server of artifacts that the tracking server leaves to its clients (s3:); empty means AWS, or what AWS_ENDPOINT_URL names.
+	S3Endpoint string
 }
 
 // Client calls one tracking server. It is safe for concurrent use.
@@ -40,6 +45,11 @@ type Client struct {
 	base    *url.URL
 	baseErr error // why base cannot be used; every call returns it
 	opt     Options
+
+	mu      sync.Mutex
+	proxied string                    // root that the server's artifact proxy also serves
+	asked   time.Time                 // when it said so
+	buckets map[string]*s3store.Store // of artifacts that go past the server
 }
 
 var (
@@ -128,6 +138,11 @@ func (c *Client) do(ctx context.Context, what call, out any) error {
 	if c.baseErr != nil {
 		return c.baseErr
 	}
+	return c.ask(ctx, what, c.base.JoinPath(mlflowapi.Prefix, "mlflow", what.path), out)
+}
+
+// ask is do at another address.
+func (c *Client) ask(ctx context.Context, what call, target *url.URL, out any) error {
 	var body []byte
 	if what.body != nil {
 		var err error
@@ -135,7 +150,6 @@ func (c *Client) do(ctx context.Context, what call, out any) error {
 			return fmt.Errorf("encode a tracking request: %w", err)
 		}
 	}
-	target := c.base.JoinPath(mlflowapi.Prefix, "mlflow", what.path)
 	target.RawQuery = what.query.Encode()
 	return c.retry(ctx, what.once, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, c.opt.Timeout)

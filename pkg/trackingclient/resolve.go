@@ -7,28 +7,34 @@ import (
 	"strings"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/artifact"
 	"tasador/pkg/registry"
 )
 
 // proxyScheme names artifacts that the tracking server itself hands out.
 const proxyScheme = "mlflow-artifacts"
 
-// artifactURL returns where the server's proxy serves the file name below artifactURI.
-func (c *Client) artifactURL(ctx context.Context, artifactURI, name string) (*url.URL, error) {
-	root, err := c.artifactPath(ctx, artifactURI)
+// artifactURL returns where the server's proxy serves a file.
+func (c *Client) artifactURL(file string) *url.URL {
+	target := c.base.JoinPath(artifactRoute)
+	target.Path = target.Path + "/" + file
+	return target
+}
+
+// file returns where the file name below artifactURI is; without a store it is behind the server's proxy.
+func (c *Client) file(ctx context.Context, artifactURI, name string) (artifact.Store, string, error) {
+	store, root, err := c.place(ctx, artifactURI)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	full, err := joinPath(root, name)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if full == "" || name == "" {
-		return nil, apperror.New(apperror.Invalid, "an artifact needs a name below %s", artifactURI)
+		return nil, "", apperror.New(apperror.Invalid, "an artifact needs a name below %s", artifactURI)
 	}
-	target := c.base.JoinPath(artifactRoute)
-	target.Path = target.Path + "/" + full
-	return target, nil
+	return store, full, nil
 }
 
 // joinPath joins artifact paths and refuses names that leave the folder.
@@ -40,58 +46,54 @@ func joinPath(root, name string) (string, error) {
 	return strings.TrimPrefix(path.Join(root, name), "/"), nil
 }
 
-// artifactPath returns the path below the server's artifact root that artifactURI names.
-func (c *Client) artifactPath(ctx context.Context, artifactURI string) (string, error) {
+// place returns where the folder artifactURI is; without a store it is behind the server's proxy.
+func (c *Client) place(ctx context.Context, artifactURI string) (artifact.Store, string, error) {
 	if c.baseErr != nil {
-		return "", c.baseErr
+		return nil, "", c.baseErr
 	}
 	resolved, err := c.resolve(ctx, artifactURI)
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
 	u, err := url.Parse(resolved)
 	if err != nil {
-		return "", apperror.New(apperror.Invalid, "the artifact URI %q is not understood", artifactURI)
+		return nil, "", apperror.New(apperror.Invalid, "the artifact URI %q is not understood", artifactURI)
+	}
+	if u.Scheme != proxyScheme {
+		return c.direct(ctx, artifactURI, u)
 	}
 	if u.Host != "" && u.Host != c.base.Host {
-		return "", apperror.New(apperror.FailedPrecondition,
+		return nil, "", apperror.New(apperror.FailedPrecondition,
 			"the artifacts at %s are behind another server than the tracking server %s", resolved, c.base.Redacted())
 	}
-	return strings.TrimPrefix(path.Clean("/"+u.Path), "/"), nil
+	return nil, strings.TrimPrefix(path.Clean("/"+u.Path), "/"), nil
 }
 
 // maxIndirections bounds how often a models: or runs: URI may point at another one.
 const maxIndirections = 5
 
-// resolve follows models: and runs: URIs to one with the scheme mlflow-artifacts, and refuses every other scheme by name.
+// resolve follows models: and runs: URIs to one of an artifact store.
 func (c *Client) resolve(ctx context.Context, uri string) (string, error) {
 	start := uri
 	for range maxIndirections {
 		scheme, rest, found := strings.Cut(uri, ":")
 		if !found {
-			return "", c.unreachable(start, "a local path of the tracking server")
+			return uri, nil
 		}
 		var err error
 		switch scheme {
-		case proxyScheme:
-			return uri, nil
 		case "models":
 			uri, err = c.resolveModel(ctx, strings.TrimLeft(rest, "/"))
 		case "runs":
 			uri, err = c.resolveRun(ctx, strings.TrimLeft(rest, "/"))
 		default:
-			return "", c.unreachable(start, "the scheme "+scheme+": is not served by the tracking server")
+			return uri, nil
 		}
 		if err != nil {
 			return "", err
 		}
 	}
 	return "", apperror.New(apperror.Invalid, "the artifact URI %s leads round in circles", start)
-}
-
-func (c *Client) unreachable(uri, why string) error {
-	return apperror.New(apperror.FailedPrecondition,
-		"cannot reach the artifacts at %s (%s); start the tracking server so that it serves artifacts (mlflow-artifacts:)", uri, why)
 }
 
 // resolveModel reads m-ID, NAME/VERSION, NAME/STAGE, NAME/latest and NAME@ALIAS.

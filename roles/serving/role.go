@@ -64,7 +64,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	follow := trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Tries: 2, Timeout: followTimeout})
+	follow := trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Tries: 2, Timeout: followTimeout, S3Endpoint: cfg.Artifacts.Endpoint})
 	build := observability.ReadBuild()
 	metricsRegistry := observability.NewRegistry(build)
 	r := &role{

@@ -75,12 +75,17 @@ func health(c echo.Context) error { return c.String(http.StatusOK, "OK") }
 
 func version(c echo.Context) error { return c.String(http.StatusOK, mlflowVersion) }
 
-// serverInfo tells clients what they may use. Multipart transfers are off: files go through in one stream.
-func serverInfo(context.Context, *request) (any, error) {
-	return object{
+// serverInfo tells clients what they may use. Beside what MLflow says, artifact_root is the place that clients may also reach through this
+// server, under mlflow-artifacts:.
+func (a *api) serverInfo(context.Context, *request) (any, error) {
+	answer := object{
 		"store_type": "SqlStore", "workspaces_enabled": false, "trace_archival_enabled": false,
 		"multipart_uploads_enabled": false, "multipart_downloads_enabled": false,
-	}, nil
+	}
+	if root := a.files.ProxiedRoot(); root != "" {
+		answer["artifact_root"] = root
+	}
+	return answer, nil
 }
 
 // empty is the answer of calls that return nothing.

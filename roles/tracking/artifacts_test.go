@@ -78,7 +78,7 @@ func transferArtifacts(t *testing.T, client *trackingclient.Client) {
 		err := client.PutArtifact(ctx, run.ArtifactURI, name, strings.NewReader("x"))
 		require.Equal(t, apperror.Invalid, apperror.CodeOf(err), "%s: %v", name, err)
 	}
-	for _, uri := range []string{"s3://bucket/x", "file:///etc", "/etc"} {
+	for _, uri := range []string{"file:///etc", "/etc", "dbfs:/x"} {
 		_, _, err = client.OpenArtifact(ctx, uri, "x")
 		require.Equal(t, apperror.FailedPrecondition, apperror.CodeOf(err))
 		require.ErrorContains(t, err, uri)

@@ -96,6 +96,14 @@ func openPlace(ctx context.Context, setting, address, endpoint string, openDir f
 // Root is the URI below which new experiments get their places.
 func (p *Places) Root() string { return strings.TrimSuffix(p.root, "/") }
 
+// ProxiedRoot is Root if it names what is behind the artifact proxy too, else empty.
+func (p *Places) ProxiedRoot() string {
+	if len(p.all) > 1 || strings.HasPrefix(p.root, proxied) {
+		return ""
+	}
+	return p.Root()
+}
+
 // Proxied is the store behind the artifact proxy.
 func (p *Places) Proxied() artifact.Store { return p.all[0].Store }
 

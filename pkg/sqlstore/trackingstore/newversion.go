@@ -20,7 +20,7 @@ func (s *Store) CreateVersion(ctx context.Context, v registry.NewVersion) (*regi
 	if err := registry.CheckName(v.Name); err != nil {
 		return nil, err
 	}
-	source, err := parseSource(v)
+	source, err := s.parseSource(v)
 	if err != nil {
 		return nil, err
 	}
@@ -38,11 +38,11 @@ func (s *Store) CreateVersion(ctx context.Context, v registry.NewVersion) (*regi
 const promptSource = "dummy-source"
 
 // parseSource checks the source. That of a prompt names nothing; any other is checked whatever the tags say. Codes: Invalid.
-func parseSource(v registry.NewVersion) (registry.Source, error) {
+func (s *Store) parseSource(v registry.NewVersion) (registry.Source, error) {
 	if v.Source == promptSource && slices.Contains(v.Tags, isPrompt()) {
 		return registry.Source{URI: v.Source}, nil
 	}
-	return registry.ParseSource(v.Source)
+	return registry.ParseSourceBelow(s.root, v.Source)
 }
 
 func (s *Store) createVersion(ctx context.Context, v registry.NewVersion, source registry.Source) (versionRow, error) {
@@ -101,7 +101,7 @@ func resolveSource(tx *gorm.DB, v registry.NewVersion, source registry.Source) (
 	if row.LoggedModelID != "" {
 		return fromLoggedModel(tx, row, source)
 	}
-	if source.Scheme != "mlflow-artifacts" {
+	if !isOurs(source) {
 		return row, nil
 	}
 	run, err := findRun(tx, v.RunID)
@@ -109,6 +109,11 @@ func resolveSource(tx *gorm.DB, v registry.NewVersion, source registry.Source) (
 		return row, foreignSource(v.Source, "run_id")
 	}
 	return row, nil
+}
+
+// isOurs reports whether files are behind this server or on its disk.
+func isOurs(source registry.Source) bool {
+	return source.Scheme == "mlflow-artifacts" || source.Scheme == "file"
 }
 
 func foreignSource(source, parameter string) error {
@@ -128,7 +133,7 @@ func fromLoggedModel(tx *gorm.DB, row versionRow, source registry.Source) (versi
 	switch {
 	case source.ModelID != "":
 		row.StorageLocation = m.ArtifactURI
-	case source.Scheme == "runs" || (source.Scheme == "mlflow-artifacts" && !source.Within(m.ArtifactURI)):
+	case source.Scheme == "runs" || (isOurs(source) && !source.Within(m.ArtifactURI)):
 		return row, foreignSource(row.Source, "model_id")
 	}
 	if row.RunID == "" {

@@ -43,7 +43,7 @@ func NewDeps(ctx context.Context, cfg *config.Config, log *slog.Logger) (Deps, e
 	}
 	d := Deps{
 		source:   source,
-		tracking: trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Log: log}),
+		tracking: trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Log: log, S3Endpoint: cfg.Artifacts.Endpoint}),
 		request:  listingapi.Request{GroupNumber: cfg.Source.GroupNumber, Day: cfg.Source.Day},
 		gate:     dataset.Gate{Nullable: cfg.Gate.Nullable, MaxInvalidRatio: cfg.Gate.MaxInvalidRatio, MinNewRecords: cfg.Gate.MinNewRecords},
 		schedule: cfg.Schedule,
