@@ -99,6 +99,8 @@ type Artifacts struct {
 	URL  string `name:"url" placeholder:"URL" roles:"tracking" help:"Where artifacts are kept that go through tracking: file:PATH or s3://bucket/prefix. Default: --artifacts.root, or file:DATA-DIR/artifacts"`
 	Root string `name:"root" placeholder:"URL" roles:"tracking" help:"Where clients keep the artifacts of new experiments themselves: file:PATH or s3://bucket/prefix, which tracking must reach too. Default: nowhere; artifacts go through tracking."`
 	S3   `embed:""`
+	// Clients that are told of signed addresses use them for each download, and fail where they cannot reach the S3 server.
+	ProxyOnly bool `name:"proxy-only" roles:"tracking" help:"Move all artifacts on S3 through tracking: clients, which may not reach the S3 server, get no signed addresses of it."`
 }
 
 // S3 is where addresses that begin with s3:// are. Access keys and region come from the AWS_ variables.

@@ -78,9 +78,10 @@ func version(c echo.Context) error { return c.String(http.StatusOK, mlflowVersio
 // serverInfo tells clients what they may use. Beside what MLflow says, artifact_root is the place that clients may also reach through this
 // server, under mlflow-artifacts:.
 func (a *api) serverInfo(context.Context, *request) (any, error) {
+	direct := a.files.Direct() != nil
 	answer := object{
 		"store_type": "SqlStore", "workspaces_enabled": false, "trace_archival_enabled": false,
-		"multipart_uploads_enabled": false, "multipart_downloads_enabled": false,
+		"multipart_uploads_enabled": direct, "multipart_downloads_enabled": direct,
 	}
 	if root := a.files.ProxiedRoot(); root != "" {
 		answer["artifact_root"] = root

@@ -139,17 +139,15 @@ func plainAddresses(routes []httpserver.Route) []httpserver.Route {
 
 // proxyRoutes are those of the artifact proxy. Files are streamed, so an upload may have any length.
 func proxyRoutes(prefix string, a *api) []httpserver.Route {
-	multipart := func(echo.Context) error { // clients know this sentence and upload in one piece
-		return &notImplemented{"Multipart upload is not supported for the current artifact repository"}
-	}
-	presigned := func(echo.Context) error { return unsupported("files that can be fetched from elsewhere") }
 	return []httpserver.Route{
 		{Method: get, Path: prefix + "/artifacts", Right: httpserver.Read, Handler: handler(a.listArtifacts).json},
 		{Method: get, Path: prefix + "/artifacts/*", Right: httpserver.Read, Handler: a.getArtifact},
 		{Method: put, Path: prefix + "/artifacts/*", Right: httpserver.Write, Handler: a.putArtifact, BodyLimit: httpserver.NoBodyLimit},
 		{Method: remove, Path: prefix + "/artifacts/*", Right: httpserver.Write, Handler: a.deleteArtifact},
-		{Method: post, Path: prefix + "/mpu/*", Right: httpserver.Write, Handler: multipart},
-		{Method: get, Path: prefix + "/presigned/*", Right: httpserver.Read, Handler: presigned},
+		{Method: post, Path: prefix + "/mpu/create/*", Right: httpserver.Write, Handler: handler(a.createUpload).json},
+		{Method: post, Path: prefix + "/mpu/complete/*", Right: httpserver.Write, Handler: handler(a.completeUpload).json},
+		{Method: post, Path: prefix + "/mpu/abort/*", Right: httpserver.Write, Handler: handler(a.abortUpload).json},
+		{Method: get, Path: prefix + "/presigned/*", Right: httpserver.Read, Handler: handler(a.signDownload).json},
 	}
 }
 

@@ -33,8 +33,9 @@ type place struct {
 
 // Places are the stores of one tracking server: that behind its artifact proxy, and that which clients reach themselves, if it has one.
 type Places struct {
-	all  []place // the first is that of the proxy
-	root string
+	all       []place // the first is that of the proxy
+	root      string
+	proxyOnly bool
 }
 
 // Open opens the stores. Codes: Invalid for settings that cannot be understood, and those of the stores.
@@ -48,7 +49,7 @@ func Join(ctx context.Context, cfg config.Artifacts) (*Places, error) {
 }
 
 func open(ctx context.Context, cfg config.Artifacts, openDir func(string) (*dirstore.Store, error)) (*Places, error) {
-	p := &Places{root: proxied + ":/"}
+	p := &Places{root: proxied + ":/", proxyOnly: cfg.ProxyOnly}
 	add := func(setting, address string) error {
 		at, err := openPlace(ctx, setting, address, cfg.Endpoint, openDir)
 		if err == nil {
@@ -107,8 +108,11 @@ func (p *Places) ProxiedRoot() string {
 // Proxied is the store behind the artifact proxy.
 func (p *Places) Proxied() artifact.Store { return p.all[0].Store }
 
-// Direct is the store behind the artifact proxy if its clients can move files without the server, else nil.
+// Direct is the store behind the artifact proxy if its clients can and may move files without the server, else nil.
 func (p *Places) Direct() artifact.Direct {
+	if p.proxyOnly {
+		return nil
+	}
 	direct, _ := p.all[0].Store.(artifact.Direct)
 	return direct
 }
