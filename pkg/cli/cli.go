@@ -33,6 +33,7 @@ type commands struct {
 	Status  Status        `cmd:"" help:"Ask the roles whether they are ready, and what is missing."`
 	Train   Train         `cmd:"" help:"Train on a CSV file, without any server."`
 	Import  Import        `cmd:"" help:"Load a file of listings into RawData; an import that was cut off goes on where it was."`
+	GC      GC            `cmd:"" name:"gc" help:"Remove for good what was deleted in tracking, with its files. Without --yes it only says what would go."`
 	Source  Source        `cmd:"" help:"Generate listings."`
 	Demo    Demo          `cmd:"" help:"Run every path of the DAG once in a fresh folder, and show what happened."`
 	Migrate Migrate       `cmd:"" help:"Show and change the versions of the schemas of the databases."`

@@ -33,5 +33,7 @@ const (
 	ModelDownloaded   Point = "model-downloaded"    // serving has fetched another version
 	ModelMoved        Point = "model-moved"         // that version is in its place on disk, but not named the current one
 	ModelNamed        Point = "model-named"         // it is named, the requests still get the one before
+	AfterGarbageClaim Point = "after-garbage-claim" // a deleted run can no longer be restored, nothing of it is removed
+	AfterGarbageFiles Point = "after-garbage-files" // its files are gone, its rows are not
 	AfterPredictionIn Point = "after-prediction-in" // a prediction is recorded, its request is not answered
 )

@@ -156,7 +156,7 @@ func TestEveryPointIsTried(t *testing.T) {
 		named = append(named, m[1])
 	}
 	tried := []string{string(killpoint.AfterPredictionIn)}
-	for _, p := range importPoints() {
+	for _, p := range append(importPoints(), garbagePoints()...) {
 		p, _, _ = strings.Cut(p, ":")
 		tried = append(tried, p)
 	}

@@ -246,6 +246,11 @@ func (s *Store) moveExperiment(ctx context.Context, id string, from, to experime
 		if err != nil {
 			return err
 		}
+		if to == experiment.Active {
+			if err := checkNotGarbage(tx, Experiment, id); err != nil {
+				return err
+			}
+		}
 		moved := tx.Model(&experimentRow{}).Where("id = ? AND lifecycle_stage = ?", row.ID, string(from)).
 			Updates(map[string]any{"lifecycle_stage": string(to), "last_update_time": now})
 		if moved.Error != nil {
@@ -254,6 +259,6 @@ func (s *Store) moveExperiment(ctx context.Context, id string, from, to experime
 		if moved.RowsAffected == 0 {
 			return apperror.New(apperror.NotFound, "No Experiment with id=%d exists in the %s state", row.ID, from)
 		}
-		return sqlstore.Translate(tx.Model(&runRow{}).Where("experiment_id = ?", row.ID).Update("lifecycle_stage", string(to)).Error, "runs")
+		return sqlstore.Translate(stageRuns(tx.Where("experiment_id = ? AND id NOT IN (SELECT id FROM garbage WHERE kind = ?)", row.ID, string(Run)), to, now), "runs")
 	})
 }

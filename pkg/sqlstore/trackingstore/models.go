@@ -32,6 +32,7 @@ type runRow struct {
 	EndTime        *int64
 	ArtifactURI    string
 	LifecycleStage string
+	DeletedTime    *int64
 }
 
 type runTagRow struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -206,12 +207,28 @@ func (s *Store) RestoreRun(ctx context.Context, id string) error {
 }
 
 func (s *Store) moveRun(ctx context.Context, id string, to experiment.LifecycleStage) error {
-	return s.inTx(ctx, func(tx *gorm.DB, _ int64) error {
-		if _, err := findRun(tx, id); err != nil {
+	return s.inTx(ctx, func(tx *gorm.DB, now int64) error {
+		row, err := findRun(tx, id)
+		if err != nil {
 			return err
 		}
-		return sqlstore.Translate(tx.Model(&runRow{}).Where("id = ?", id).Update("lifecycle_stage", string(to)).Error, "run "+id)
+		if to == experiment.Active {
+			err = errors.Join(checkNotGarbage(tx, Run, id), checkNotGarbage(tx, Experiment, strconv.FormatInt(row.ExperimentID, 10)))
+		}
+		if err != nil {
+			return err
+		}
+		return sqlstore.Translate(stageRuns(tx.Where("id = ?", id), to, now), "run "+id)
 	})
+}
+
+// stageRuns moves runs that are not in a stage yet into it.
+func stageRuns(runs *gorm.DB, to experiment.LifecycleStage, now int64) error {
+	changes := map[string]any{"lifecycle_stage": string(to), "deleted_time": nil}
+	if to == experiment.Deleted {
+		changes["deleted_time"] = now
+	}
+	return runs.Model(&runRow{}).Where("lifecycle_stage <> ?", string(to)).Updates(changes).Error
 }
 
 // LogInputs records the datasets and logged models that a run used.
