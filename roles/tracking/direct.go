@@ -9,8 +9,12 @@ import (
 	"tasador/pkg/mlflowapi"
 )
 
-// direct is the store whose files clients can move without this server. Clients know these sentences, and then move them through it.
-func (a *api) direct(what string) (artifact.Direct, error) {
+// direct is the store whose files clients can move without this server. Clients know these sentences, and then move them through it. A bad path
+// in the address is refused first, as MLflow does.
+func (a *api) direct(r *request, what string) (artifact.Direct, error) {
+	if err := artifact.CheckPath(r.path["*"]); err != nil {
+		return nil, err
+	}
 	if store := a.files.Direct(); store != nil {
 		return store, nil
 	}
@@ -28,16 +32,12 @@ func uploaded(r *request) (string, error) {
 	if name == "" {
 		return "", apperror.New(apperror.Invalid, "Invalid path %q: a file needs a name", r.text("path"))
 	}
-	folder := r.path["*"]
-	if err := artifact.CheckPath(folder); err != nil {
-		return "", err
-	}
-	return below(folder, name)
+	return below(r.path["*"], name)
 }
 
 // createUpload is POST mpu/create/*: it answers with an address for each part.
 func (a *api) createUpload(ctx context.Context, r *request) (any, error) {
-	store, err := a.direct("Multipart upload")
+	store, err := a.direct(r, "Multipart upload")
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ type sentPart struct {
 
 // completeUpload is POST mpu/complete/*: the parts become the file.
 func (a *api) completeUpload(ctx context.Context, r *request) (any, error) {
-	store, err := a.direct("Multipart upload")
+	store, err := a.direct(r, "Multipart upload")
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (a *api) completeUpload(ctx context.Context, r *request) (any, error) {
 
 // abortUpload is POST mpu/abort/*: the parts are dropped.
 func (a *api) abortUpload(ctx context.Context, r *request) (any, error) {
-	store, err := a.direct("Multipart upload")
+	store, err := a.direct(r, "Multipart upload")
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (a *api) abortUpload(ctx context.Context, r *request) (any, error) {
 
 // signDownload is GET presigned/*: it answers with an address that reads the file.
 func (a *api) signDownload(ctx context.Context, r *request) (any, error) {
-	store, err := a.direct("Multipart download")
+	store, err := a.direct(r, "Multipart download")
 	if err != nil {
 		return nil, err
 	}
