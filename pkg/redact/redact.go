@@ -14,8 +14,11 @@ var secretKeys = []string{"password", "passwd", "pwd", "secret", "token", "key",
 // URL hides the password of an address and the secrets in its query. Of one that cannot be read, or in which the password may be somewhere else, only
 // the scheme is left.
 func URL(address string) string {
+	if !strings.Contains(address, "://") && !strings.ContainsAny(address, "@?") {
+		return address // not an address, such as host:port, or a file's
+	}
 	u, err := url.Parse(address)
-	if err != nil || (u.Host != "" && u.User == nil && strings.Contains(address, "@")) {
+	if err != nil || (u.User == nil && u.Scheme != "sqlite" && u.Scheme != "file" && strings.Contains(address, "@")) {
 		scheme, _, found := strings.Cut(address, ":")
 		if !found {
 			return mask

@@ -12,6 +12,9 @@ func TestNoSecretIsLeftInAnAddress(t *testing.T) {
 	for address, want := range map[string]string{
 		"":                                 "",
 		"Tuesday":                          "Tuesday",
+		"127.0.0.1:8080":                   "127.0.0.1:8080",
+		"15000,12000:nulls=bath:nulls=bed": "15000,12000:nulls=bath:nulls=bed",
+		"bob:hunter2@host/db":              "bob:xxxxx",
 		"sqlite:/data/a@b.db":              "sqlite:/data/a@b.db",
 		"http://127.0.0.1:5000":            "http://127.0.0.1:5000",
 		"http://bob@host/path":             "http://bob@host/path",
