@@ -32,7 +32,7 @@ func (e *Engine) openFileJobs(ctx context.Context) (*jobs, error) {
 	if err != nil {
 		return nil, broken(errors.Join(err, pool.Close()))
 	}
-	return &jobs{client: client, close: pool.Close, broken: broken, probe: sqlstore.NewProbe(db)}, nil
+	return &jobs{client: client, close: pool.Close, broken: broken, probe: sqlstore.NewProbe(db, "river_job", "id")}, nil
 }
 
 // serverConns bounds River's connections to a server: it fetches, ends and tidies.

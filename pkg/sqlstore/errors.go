@@ -20,6 +20,8 @@ const (
 	unreachable = "the database %s does not answer; check that it runs and can be reached from here"
 	lockedLong  = "somebody else holds a lock in the database %s for over a minute; end that session, then try again"
 	denied      = "the database %s refuses the user (%s); check user, password and rights"
+	crowded     = "the database %s takes no more connections (%s); end other sessions or let it take more, then try again"
+	changed     = "a table of the database %s is gone or was changed by somebody else (%s); put it back as it was, then try again"
 )
 
 // explainer is a dialect that can say in a sentence what keeps a database from being used.
@@ -43,6 +45,13 @@ func explain(db *gorm.DB, err error) error {
 // Explain gives an error of the driver beneath db the sentence that says what keeps the database from being used, and the code Unavailable;
 // other errors stay.
 func Explain(db *gorm.DB, err error) error { return explain(db, err) }
+
+// server is a dialect of a server.
+type server interface {
+	explainer
+	// explainTable is explain for a statement that fails only if its table is not as this program made it.
+	explainTable(err error) error
+}
 
 // lostConnection reports whether an error means that a server went away or was never there.
 func lostConnection(err error) bool {

@@ -26,9 +26,9 @@ func Migrate(ctx context.Context, db *gorm.DB, store string) error {
 // MigrateUp brings the schema of a store up to a version, or to the newest that this binary knows. Codes: as Migrate.
 func MigrateUp(ctx context.Context, db *gorm.DB, store string, version int64) error {
 	return withProvider(ctx, db, store, func(p *goose.Provider) error {
-		v, err := versionsOf(ctx, p, store)
+		v, err := versionsOf(ctx, db, p, store)
 		if err != nil {
-			return explain(db, err)
+			return err
 		}
 		version := min(version, v.Known)
 		for tries := v.Known; ; tries-- {
@@ -37,11 +37,11 @@ func MigrateUp(ctx context.Context, db *gorm.DB, store string, version int64) er
 				return nil
 			}
 			// Who migrates the same SQLite file at the same moment makes a migration of ours fail, and has made it.
-			if v, other := versionsOf(ctx, p, store); other == nil && v.Have >= version {
+			if v, other := versionsOf(ctx, db, p, store); other == nil && v.Have >= version {
 				return nil
 			}
 			if tries <= 0 {
-				return explain(db, apperror.Wrap(apperror.Unavailable, err, "cannot bring the schema of the %s database up to date", store))
+				return apperror.Wrap(apperror.Unavailable, explain(db, err), "cannot bring the schema of the %s database up to date", store)
 			}
 		}
 	})
@@ -50,11 +50,11 @@ func MigrateUp(ctx context.Context, db *gorm.DB, store string, version int64) er
 // MigrateDown takes the schema of a store back to a version, 0 for none at all; what the later versions added is lost. Codes: as Migrate.
 func MigrateDown(ctx context.Context, db *gorm.DB, store string, version int64) error {
 	return withProvider(ctx, db, store, func(p *goose.Provider) error {
-		if _, err := versionsOf(ctx, p, store); err != nil {
-			return explain(db, err)
+		if _, err := versionsOf(ctx, db, p, store); err != nil {
+			return err
 		}
 		if _, err := p.DownTo(ctx, version); err != nil {
-			return explain(db, apperror.Wrap(apperror.Unavailable, err, "cannot take the schema of the %s database back to version %d", store, version))
+			return apperror.Wrap(apperror.Unavailable, explain(db, err), "cannot take the schema of the %s database back to version %d", store, version)
 		}
 		return nil
 	})
@@ -66,17 +66,17 @@ type Versions struct{ Have, Known int64 }
 // SchemaVersions reads the versions of a store's schema. Codes: as Migrate.
 func SchemaVersions(ctx context.Context, db *gorm.DB, store string) (v Versions, err error) {
 	err = withProvider(ctx, db, store, func(p *goose.Provider) error {
-		v, err = versionsOf(ctx, p, store)
-		return explain(db, err)
+		v, err = versionsOf(ctx, db, p, store)
+		return err
 	})
 	return v, err
 }
 
-func versionsOf(ctx context.Context, p *goose.Provider, store string) (Versions, error) {
+func versionsOf(ctx context.Context, db *gorm.DB, p *goose.Provider, store string) (Versions, error) {
 	have, known, err := p.GetVersions(ctx)
 	switch {
 	case err != nil:
-		return Versions{}, apperror.Wrap(apperror.Unavailable, err, "cannot read the schema version of the %s database", store)
+		return Versions{}, apperror.Wrap(apperror.Unavailable, explain(db, err), "cannot read the schema version of the %s database", store)
 	case have > known:
 		return Versions{have, known}, apperror.New(apperror.FailedPrecondition,
 			"the %s database has schema version %d, but this tasador knows only %d; run the newer tasador that made it, or take the schema back with its tasador migrate down",
@@ -109,7 +109,7 @@ func withProvider(ctx context.Context, db *gorm.DB, store string, fn func(*goose
 	}
 	unlock, err := lockMigrations(ctx, pool, engine, store)
 	if err != nil {
-		return explain(db, apperror.Wrap(apperror.Unavailable, err, "cannot lock the schema of the %s database", store))
+		return apperror.Wrap(apperror.Unavailable, explain(db, err), "cannot lock the schema of the %s database", store)
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	return fn(provider)

@@ -70,6 +70,7 @@ func mysqlConfig(u *url.URL) (*driver.Config, error) {
 	config.MaxAllowedPacket = 0 // what the server allows
 	config.ParseTime, config.Loc = false, time.UTC
 	config.AllowAllFiles = false
+	config.Logger = &driver.NopLogger{} // what it says is in the errors, too
 	if config.Timeout == 0 {
 		config.Timeout = connectTimeout
 	}
@@ -94,10 +95,17 @@ const (
 	mysqlReadOnlyTx   = 1792
 	mysqlLockWait     = 1205
 	mysqlDeadlock     = 1213
-	mysqlDenied       = 1045
-	mysqlDeniedDB     = 1044
-	mysqlDeniedTable  = 1142
+	mysqlWrite        = 3    // of a temporary file
+	mysqlWriteFile    = 1026 // of any other
 	mysqlUnknownDB    = 1049
+)
+
+// Groups of errors of the server that need the same sentence.
+var (
+	mysqlDenied  = []uint16{1044, 1045, 1130, 1142, 1143, 1227, 1370, 1698, 1820, 1862, 4151} // by database, user, host, table, column, …
+	mysqlCrowded = []uint16{1040, 1203, 1226}                                                 // for the server, for the user, by its quota
+	mysqlGone    = []uint16{1053, 1927}                                                       // the server stops, somebody ended the session
+	mysqlChanged = []uint16{1054, 1146}                                                       // no such column, no such table
 )
 
 // Translate turns constraint violations into gorm's errors, also where they are wrapped, and gives others their sentence.
@@ -132,18 +140,31 @@ func (d *mysqlServer) explain(err error) error {
 		return err
 	}
 	switch {
-	case e.Number == mysqlDiskFull || e.Number == mysqlTableFull:
+	case e.Number == mysqlDiskFull || e.Number == mysqlTableFull,
+		(e.Number == mysqlWrite || e.Number == mysqlWriteFile) && strings.Contains(e.Message, "No space left on device"):
 		return apperror.Wrap(apperror.Unavailable, err, diskFull, d.name)
 	case slices.Contains([]uint16{mysqlReadOnly, mysqlReadOnlyMode, mysqlReadOnlyTx}, e.Number):
 		return apperror.Wrap(apperror.Unavailable, err, readOnly, d.name)
 	case e.Number == mysqlLockWait:
 		return apperror.Wrap(apperror.Unavailable, err, lockedLong, d.name)
-	case slices.Contains([]uint16{mysqlDenied, mysqlDeniedDB, mysqlDeniedTable}, e.Number):
+	case slices.Contains(mysqlGone, e.Number):
+		return apperror.Wrap(apperror.Unavailable, err, unreachable, d.name)
+	case slices.Contains(mysqlCrowded, e.Number):
+		return apperror.Wrap(apperror.Unavailable, err, crowded, d.name, e.Message)
+	case slices.Contains(mysqlDenied, e.Number):
 		return apperror.Wrap(apperror.Unavailable, err, denied, d.name, e.Message)
 	case e.Number == mysqlUnknownDB:
 		return apperror.Wrap(apperror.Unavailable, err, "there is no database %s; create it first", d.name)
 	}
 	return err
+}
+
+func (d *mysqlServer) explainTable(err error) error {
+	var e *driver.MySQLError
+	if errors.As(err, &e) && slices.Contains(mysqlChanged, e.Number) {
+		return apperror.Wrap(apperror.Unavailable, err, changed, d.name, e.Message)
+	}
+	return d.explain(err)
 }
 
 func (d *mysqlServer) database() string { return d.name }

@@ -151,16 +151,26 @@ func (d *postgresServer) explain(err error) error {
 		return apperror.Wrap(apperror.Unavailable, err, readOnly, d.name)
 	case "55P03":
 		return apperror.Wrap(apperror.Unavailable, err, lockedLong, d.name)
+	case "53300":
+		return apperror.Wrap(apperror.Unavailable, err, crowded, d.name, e.Message)
 	case "28000", "28P01", "42501":
 		return apperror.Wrap(apperror.Unavailable, err, denied, d.name, e.Message)
 	case "3D000":
 		return apperror.Wrap(apperror.Unavailable, err, "there is no database %s; create it first", d.name)
 	case "22021":
 		return apperror.Wrap(apperror.Invalid, err, "a text holds a character that cannot be kept, such as U+0000")
-	case "57P01", "57P02", "57P03":
+	case "57P01", "57P02", "57P03", "57P05":
 		return apperror.Wrap(apperror.Unavailable, err, unreachable, d.name)
 	}
 	return err
+}
+
+func (d *postgresServer) explainTable(err error) error {
+	var e *pgconn.PgError
+	if errors.As(err, &e) && (e.Code == "42703" || e.Code == "42P01") { // no such column, no such table
+		return apperror.Wrap(apperror.Unavailable, err, changed, d.name, e.Message)
+	}
+	return d.explain(err)
 }
 
 func (d *postgresServer) database() string { return d.name }

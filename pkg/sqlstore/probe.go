@@ -1,21 +1,33 @@
 package sqlstore
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"gorm.io/gorm"
 
+	"tasador/pkg/apperror"
 	"tasador/pkg/writable"
 )
 
-// NewProbe returns a probe that tells whether the database can be written, before something has to be: whether its disk has room, whether its files may be
-// written, and whether its file is still the one that was opened.
-func NewProbe(db *gorm.DB) *writable.Probe {
+// probeTimeout bounds a probe of a server, which waits for who changes the table.
+const probeTimeout = 5 * time.Second
+
+// NewProbe returns a probe that tells whether the database can be written, before something has to be. Of a file: whether its disk has room, whether it may
+// be written, and whether it is still the one that was opened. Of a server: whether it takes rows of a table from this user, and whether the table has the
+// columns; no row is written, so that a full disk is not found.
+func NewProbe(db *gorm.DB, table string, columns ...string) *writable.Probe {
+	if s, ok := db.Dialector.(server); ok {
+		return newServerProbe(db, s, table, columns)
+	}
 	d, ok := db.Dialector.(*sqliteFile)
 	if !ok {
-		return writable.NewProbe("the database", func() error { return nil })
+		return writable.NewProbe("the database", func() error { return nil }) // there is no other
 	}
 	what := "the database " + d.path
 	return writable.NewProbe(what, func() error {
@@ -29,5 +41,22 @@ func NewProbe(db *gorm.DB) *writable.Probe {
 			}
 		}
 		return writable.TryDir(filepath.Dir(d.path), filepath.Base(d.path)+".probe", what)
+	})
+}
+
+func newServerProbe(db *gorm.DB, s server, table string, columns []string) *writable.Probe {
+	names := strings.Join(columns, ", ")
+	statement := fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s WHERE 1 = 0", table, names, names, table)
+	return writable.NewProbe("the database "+s.database(), func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+		defer cancel()
+		pool, err := Pool(db)
+		if err != nil {
+			return err
+		}
+		if _, err = pool.ExecContext(ctx, statement); err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return apperror.Wrap(apperror.Unavailable, err, "the database %s takes too long to answer; look for who holds a lock in it", s.database())
+		}
+		return s.explainTable(err)
 	})
 }

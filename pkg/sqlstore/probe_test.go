@@ -15,10 +15,10 @@ import (
 
 func TestTheProbeLeavesADatabaseAlone(t *testing.T) {
 	path, db := table(t)
-	require.NoError(t, sqlstore.NewProbe(db).Check(t.Context()))
+	require.NoError(t, sqlstore.NewProbe(db, "t", "a").Check(t.Context()))
 	require.NoError(t, sqlstore.InTx(t.Context(), db, func(tx *gorm.DB) error {
 		// Whoever writes for long, as a bulk load, shows that it can be written.
-		require.NoError(t, sqlstore.NewProbe(db).Check(t.Context()))
+		require.NoError(t, sqlstore.NewProbe(db, "t", "a").Check(t.Context()))
 		return tx.Exec("INSERT INTO t VALUES (1)").Error
 	}))
 	require.NoError(t, db.Exec("INSERT INTO t VALUES (2)").Error)
@@ -43,7 +43,7 @@ func TestTheProbeFindsAFileThatIsNotTheOneThatWasOpened(t *testing.T) {
 		},
 	} {
 		path, db := table(t)
-		probe := sqlstore.NewProbe(db)
+		probe := sqlstore.NewProbe(db, "t", "a")
 		require.NoError(t, change(path))
 		err := probe.Check(t.Context())
 		require.Equal(t, apperror.Unavailable, apperror.CodeOf(err), what)

@@ -31,6 +31,30 @@ func OpenSchema(ctx context.Context, url, store string, log *slog.Logger) (*Sche
 	return &Schema{db, store}, nil
 }
 
+// RefuseForeign refuses a table with the name of one of ours that has not its columns: somebody else has made it, and the migrations would not make ours.
+// The columns are those that the table had from its first version on. Codes: FailedPrecondition.
+func RefuseForeign(ctx context.Context, db *gorm.DB, table string, columns ...string) error {
+	m := db.WithContext(ctx).Migrator()
+	if !m.HasTable(table) {
+		return nil
+	}
+	types, err := m.ColumnTypes(table)
+	if err != nil {
+		return explain(db, err)
+	}
+	has := map[string]bool{}
+	for _, t := range types {
+		has[t.Name()] = true
+	}
+	for _, column := range columns {
+		if !has[column] {
+			return apperror.New(apperror.FailedPrecondition, "there is a table %s that tasador did not make: it has no column %s; rename or drop it, or use another database",
+				table, column)
+		}
+	}
+	return nil
+}
+
 // Versions is SchemaVersions.
 func (s *Schema) Versions(ctx context.Context) (Versions, error) {
 	return SchemaVersions(ctx, s.db, s.store)

@@ -3,7 +3,7 @@
 -- Every prediction that serving answered, in the order of id. Times are UTC, as 2026-01-31T12:34:56.789012Z. The inputs are as
 -- they were asked, NULL where the request left them out; price is the asking price, which the prediction does not use. Texts compare by
 -- the bytes of their characters, whatever the server's default.
-CREATE TABLE predictions (
+CREATE TABLE IF NOT EXISTS predictions (
     id             BIGINT       NOT NULL AUTO_INCREMENT PRIMARY KEY,
     request_id     VARCHAR(250) NOT NULL,
     predicted_at   VARCHAR(32)  NOT NULL,

@@ -27,7 +27,7 @@ func Open(ctx context.Context, db *gorm.DB) (*Store, error) {
 	if err := sqlstore.Migrate(ctx, db, "dagrun"); err != nil {
 		return nil, err
 	}
-	return &Store{db: db, probe: sqlstore.NewProbe(db)}, nil
+	return &Store{db: db, probe: sqlstore.NewProbe(db, "dag_run", "run_key")}, nil
 }
 
 // Close closes the database.

@@ -59,22 +59,43 @@ func Open(ctx context.Context, opts Options, log *slog.Logger) (*Store, error) {
 	}
 	s := &Store{spillDir: opts.SpillDir}
 	var err error
-	if s.raw, err = open(ctx, opts.RawURL, "RawData", rawMigrations, log); err != nil {
+	if s.raw, err = open(ctx, opts.RawURL, "RawData", rawMigrations, rawTable(), log); err != nil {
 		return nil, err
 	}
-	if s.clean, err = open(ctx, opts.CleanURL, "CleanData", cleanMigrations, log); err != nil {
+	if s.clean, err = open(ctx, opts.CleanURL, "CleanData", cleanMigrations, cleanTable(), log); err != nil {
 		return nil, errors.Join(err, s.raw.close())
 	}
 	return s, nil
 }
 
-func open(ctx context.Context, url, label, migrations string, log *slog.Logger) (*database, error) {
+// checkedTable is a table, and its columns from its first version on, by which a database is known as ours and its rights are tried.
+type checkedTable struct {
+	name    string
+	columns []string
+}
+
+func rawTable() checkedTable {
+	t := checkedTable{"realtor_raw", []string{"id"}}
+	for _, c := range rawColumns() {
+		t.columns = append(t.columns, c.name)
+	}
+	return t
+}
+
+func cleanTable() checkedTable {
+	return checkedTable{"clean_columns", []string{"table_name", "ordinal", "column_name", "feature"}}
+}
+
+func open(ctx context.Context, url, label, migrations string, table checkedTable, log *slog.Logger) (*database, error) {
 	db, err := sqlstore.Open(ctx, url, log)
 	if err != nil {
 		return nil, err
 	}
-	d := &database{db: db, label: label, probe: sqlstore.NewProbe(db)}
-	if err = sqlstore.Migrate(ctx, db, migrations); err == nil {
+	d := &database{db: db, label: label, probe: sqlstore.NewProbe(db, table.name, table.columns...)}
+	if err = sqlstore.RefuseForeign(ctx, db, table.name, table.columns...); err == nil {
+		err = sqlstore.Migrate(ctx, db, migrations)
+	}
+	if err == nil {
 		d.engine, err = d.engineOf(ctx)
 	}
 	if err != nil {
@@ -96,7 +117,10 @@ func (s *Store) Ready(ctx context.Context) error {
 			return err
 		}
 		if err := pool.PingContext(ctx); err != nil {
-			return apperror.Wrap(apperror.Unavailable, sqlstore.Explain(d.db, err), "the database %s does not answer", d.label)
+			if err = sqlstore.Explain(d.db, err); apperror.CodeOf(err) == apperror.Unavailable {
+				return err
+			}
+			return apperror.Wrap(apperror.Unavailable, err, "the database %s does not answer", d.label)
 		}
 		if err := d.probe.Check(ctx); err != nil {
 			return err

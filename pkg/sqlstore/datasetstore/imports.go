@@ -24,7 +24,7 @@ type Imports struct{ store *Store }
 
 // OpenImports opens RawData alone and brings its schema up to date. Codes: those of Open.
 func OpenImports(ctx context.Context, rawURL string, log *slog.Logger) (*Imports, error) {
-	raw, err := open(ctx, rawURL, "RawData", rawMigrations, log)
+	raw, err := open(ctx, rawURL, "RawData", rawMigrations, rawTable(), log)
 	if err != nil {
 		return nil, err
 	}

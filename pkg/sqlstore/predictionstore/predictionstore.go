@@ -61,11 +61,19 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := sqlstore.Migrate(ctx, db, migrationsName); err != nil {
+	columns, err := columnsOf(db)
+	if err == nil {
+		err = sqlstore.RefuseForeign(ctx, db, row{}.TableName(), columns...)
+	}
+	if err == nil {
+		err = sqlstore.Migrate(ctx, db, migrationsName)
+	}
+	if err != nil {
 		_ = sqlstore.Close(db) // the first error says more
 		return nil, err
 	}
-	s := &Store{db: db, probe: sqlstore.NewProbe(db), log: log, queue: make(chan *pending, maxGroup), stop: make(chan struct{}), done: make(chan struct{})}
+	probe := sqlstore.NewProbe(db, row{}.TableName(), columns...)
+	s := &Store{db: db, probe: probe, log: log, queue: make(chan *pending, maxGroup), stop: make(chan struct{}), done: make(chan struct{})}
 	go s.write()
 	return s, nil
 }

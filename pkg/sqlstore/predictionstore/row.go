@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"gorm.io/gorm"
+
 	"tasador/pkg/property"
 	"tasador/pkg/sqlstore"
 )
@@ -38,6 +40,15 @@ type row struct {
 
 // TableName names the table for gorm.
 func (row) TableName() string { return "predictions" }
+
+// columnsOf are the columns of the table.
+func columnsOf(db *gorm.DB) ([]string, error) {
+	statement := &gorm.Statement{DB: db}
+	if err := statement.Parse(&row{}); err != nil {
+		return nil, fmt.Errorf("columns of predictions: %w", err)
+	}
+	return statement.Schema.DBNames, nil
+}
 
 func rowOf(r Record) row {
 	l := r.Listing

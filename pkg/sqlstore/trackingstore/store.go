@@ -41,7 +41,7 @@ func Open(ctx context.Context, url, artifactRoot string, log *slog.Logger) (*Sto
 		return nil, err
 	}
 	s := &Store{
-		db: db, probe: sqlstore.NewProbe(db), root: strings.TrimRight(artifactRoot, "/"), parser: filter.NewParser(),
+		db: db, probe: sqlstore.NewProbe(db, "runs", "id"), root: strings.TrimRight(artifactRoot, "/"), parser: filter.NewParser(),
 		now: func() int64 { return time.Now().UnixMilli() },
 	}
 	if err = sqlstore.Migrate(ctx, db, "tracking"); err == nil {
