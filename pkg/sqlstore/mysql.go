@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"database/sql"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -28,12 +30,18 @@ type mysqlServer struct {
 	name string
 }
 
+// driverLog takes what the driver notes of broken connections into the log; the errors that it returns often say less.
+type driverLog struct{ log *slog.Logger }
+
+// Print is called by the driver.
+func (l driverLog) Print(said ...any) { l.log.Warn("the MySQL driver gives up a connection", "says", fmt.Sprint(said...)) }
+
 // sessionVariables hold on every connection: no value is cut or bent to fit, and nobody waits for ever for a table.
 func sessionVariables() map[string]string {
 	return map[string]string{"sql_mode": "TRADITIONAL", "lock_wait_timeout": "60", "time_zone": "'+00:00'"}
 }
 
-func mysqlDialector(rawURL string) (gorm.Dialector, error) {
+func mysqlDialector(rawURL string, log *slog.Logger) (gorm.Dialector, error) {
 	u, err := serverURL(rawURL, "3306")
 	if err != nil {
 		return nil, err
@@ -42,6 +50,7 @@ func mysqlDialector(rawURL string) (gorm.Dialector, error) {
 	if err != nil {
 		return nil, apperror.Wrap(apperror.Invalid, err, "database URL %q has a parameter that is not understood: %s", redact.URL(rawURL), err.Error())
 	}
+	config.Logger = driverLog{log}
 	connector, err := driver.NewConnector(config)
 	if err != nil {
 		return nil, apperror.Wrap(apperror.Invalid, err, "database URL %q cannot be used: %s", redact.URL(rawURL), err.Error())
@@ -70,7 +79,6 @@ func mysqlConfig(u *url.URL) (*driver.Config, error) {
 	config.MaxAllowedPacket = 0 // what the server allows
 	config.ParseTime, config.Loc = false, time.UTC
 	config.AllowAllFiles = false
-	config.Logger = &driver.NopLogger{} // what it says is in the errors, too
 	if config.Timeout == 0 {
 		config.Timeout = connectTimeout
 	}

@@ -39,7 +39,7 @@ func Open(ctx context.Context, rawURL string, log *slog.Logger) (*gorm.DB, error
 	var conns int
 	switch engine {
 	case MySQL:
-		dialector, err = mysqlDialector(rawURL)
+		dialector, err = mysqlDialector(rawURL, log)
 		conns = serverConns
 	case Postgres:
 		dialector, err = postgresDialector(rawURL)

@@ -107,7 +107,7 @@ func startMariaDB(t testing.TB, settings ...string) *DatabaseServer {
 	s := &DatabaseServer{dir: dir, address: FreeAddress(t), driver: "mysql"}
 	host, port := hostPort(t, s.address)
 	args := []string{"--no-defaults", "--datadir=" + data, "--bind-address=" + host, "--port=" + port, "--socket=" + filepath.Join(dir, "socket"),
-		"--pid-file=" + filepath.Join(dir, "pid"), "--skip-name-resolve", "--max-allowed-packet=64M"}
+		"--pid-file=" + filepath.Join(dir, "pid"), "--skip-name-resolve"}
 	for _, setting := range settings {
 		args = append(args, "--"+setting)
 	}

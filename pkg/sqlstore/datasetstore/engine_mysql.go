@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"tasador/pkg/apperror"
 	"tasador/pkg/sqlstore"
 )
 
@@ -21,17 +22,27 @@ const (
 	mysqlMaxParams = 65_535
 )
 
+// minPacket is the least max_allowed_packet of a server, in bytes: a layer of seen_rows goes in whole, and the driver may write each of its bytes as two.
+const minPacket = 8 << 20
+
 const (
 	mysqlTail         = " ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 	mysqlPositionType = "BIGINT NOT NULL PRIMARY KEY"
 )
 
 func newMySQLEngine(ctx context.Context, d *database) (engine, error) {
-	var local bool
-	if err := d.db.WithContext(ctx).Raw("SELECT @@local_infile").Scan(&local).Error; err != nil {
+	var server struct {
+		Local  bool
+		Packet int
+	}
+	if err := d.db.WithContext(ctx).Raw("SELECT @@local_infile AS local, @@max_allowed_packet AS packet").Scan(&server).Error; err != nil {
 		return nil, fmt.Errorf("%s: ask whether the server takes LOAD DATA LOCAL: %w", d.label, err)
 	}
-	return mysqlEngine{local: local}, nil
+	if server.Packet < minPacket {
+		return nil, apperror.New(apperror.FailedPrecondition,
+			"the server of %s takes statements of at most %d bytes; set its max_allowed_packet to %d or more, such as 16M, its default", d.label, server.Packet, minPacket)
+	}
+	return mysqlEngine{local: server.Local}, nil
 }
 
 func (mysqlEngine) types() types {
