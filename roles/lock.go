@@ -19,10 +19,10 @@ type locks []*sqlstore.Lock
 func lock(ctx context.Context, cfg *config.Config, names []string) (locks, error) {
 	var held locks
 	for _, name := range names {
-		if name == config.RolePipeline {
-			continue // it locks its database, wherever that is
-		}
 		path := filepath.Join(cfg.DataDir, name+".lock")
+		if name == config.RolePipeline && samePath(path, dagrunstore.LockFile(cfg.Pipeline.DB)) {
+			continue // the pipeline locks its database itself, which here is the same
+		}
 		l, err := sqlstore.AcquireLock(ctx, path, fmt.Sprintf(
 			"another process already runs the role %s on the data folder %s (it holds %s); stop it, or give this one another --data-dir", name, cfg.DataDir, path))
 		if err != nil {
@@ -48,6 +48,12 @@ func Hold(ctx context.Context, cfg *config.Config, names []string) (release func
 		return nil, errors.Join(err, held.release())
 	}
 	return func() error { return errors.Join(pipeline.Release(), held.release()) }, nil
+}
+
+func samePath(a, b string) bool {
+	a, errA := filepath.Abs(a)
+	b, errB := filepath.Abs(b)
+	return errA == nil && errB == nil && a == b
 }
 
 func (l locks) release() error {

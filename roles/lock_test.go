@@ -28,6 +28,12 @@ func TestARoleRunsOnceOnADataFolder(t *testing.T) {
 		require.ErrorContains(t, err, filepath.Join(s.cfg.DataDir, name+".lock"))
 		require.NotContains(t, err.Error(), "SQLITE")
 	}
+	// Another database does not make two of one folder, whose payloads and temporary files they would share.
+	elsewhere := *s.cfg
+	elsewhere.Pipeline.DB = "sqlite:" + filepath.Join(t.TempDir(), "other.db")
+	elsewhere.Pipeline.Listen = "127.0.0.1:0"
+	err = roles.Run(t.Context(), &elsewhere, []string{config.RolePipeline}, slog.New(slog.DiscardHandler), func() { require.Fail(t, "two pipelines share a folder") })
+	require.ErrorContains(t, err, "another process already runs the role pipeline on the data folder "+s.cfg.DataDir)
 	for _, name := range []string{config.RolePipeline, config.RoleTracking, config.RoleServing} {
 		_, err := roles.Hold(t.Context(), s.cfg, []string{name})
 		require.ErrorContains(t, err, "another", "schemas are not changed under a role that runs")

@@ -15,8 +15,8 @@ import (
 	"tasador/pkg/writable"
 )
 
-// probeTimeout bounds a probe of a server, which waits for who changes the table.
-const probeTimeout = 5 * time.Second
+// probeTimeout bounds a probe of a server, which waits for who changes the table; /readyz waits a little longer.
+const probeTimeout = 2 * time.Second
 
 // NewProbe returns a probe that tells whether the database can be written, before something has to be. Of a file: whether its disk has room, whether it may
 // be written, and whether it is still the one that was opened. Of a server: whether it takes rows of a table from this user, and whether the table has the

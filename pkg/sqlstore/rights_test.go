@@ -83,3 +83,20 @@ func TestATableOfSomebodyElseIsRefused(t *testing.T) {
 		require.Contains(t, apperror.MessageOf(err), "it has no column status; rename or drop it")
 	})
 }
+
+func TestTheProbeNamesALock(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a server")
+	}
+	url := testkit.Postgres(t).NewDatabase(t)
+	admin := connect(t, url)
+	require.NoError(t, admin.Exec("CREATE TABLE kept (a INT)").Error)
+	probe := sqlstore.NewProbe(connect(t, url), "kept", "a")
+	require.NoError(t, sqlstore.InTx(t.Context(), admin, func(tx *gorm.DB) error {
+		require.NoError(t, tx.Exec("LOCK TABLE kept").Error)
+		err := probe.Check(t.Context())
+		require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
+		require.Contains(t, apperror.MessageOf(err), "takes too long to answer; look for who holds a lock in it")
+		return nil
+	}))
+}

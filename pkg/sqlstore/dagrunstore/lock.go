@@ -29,9 +29,17 @@ func Acquire(ctx context.Context, url string) (*Lock, error) {
 		session, err := sqlstore.AcquireSessionLock(ctx, url, lockName, fmt.Sprintf(taken, "the advisory lock of the session “"+lockName+"”"))
 		return &Lock{session: session}, err
 	}
-	path := sqlstore.Beside(url, ".lock")
+	path := LockFile(url)
 	file, err := sqlstore.AcquireLock(ctx, path, fmt.Sprintf(taken, path))
 	return &Lock{file: file}, err
+}
+
+// LockFile is the file that Acquire locks, beside the file of the database; empty for a database on a server.
+func LockFile(url string) string {
+	if sqlstore.IsServer(url) {
+		return ""
+	}
+	return sqlstore.Beside(url, ".lock")
 }
 
 // Lost is closed when the lock has been lost; nil, for ever, where it cannot be.
