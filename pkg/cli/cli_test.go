@@ -154,6 +154,7 @@ func TestInsecureAllowsOtherAddresses(t *testing.T) {
 func TestConfigPrintShowsWhatHoldsAndMasksPasswords(t *testing.T) {
 	r := tasador(t, "config", "print", "--rawdata.url=mysql://ana:hunter2@db:3306/RawData", "--gate.nullable=bath,bed")
 	require.Equal(t, 0, r.code, r.err)
+	require.Contains(t, r.out, "pipeline.listen: \"127.0.0.1:8080\"\n")
 	require.Contains(t, r.out, "gate.nullable: \"bath,bed\"\n")
 	require.Contains(t, r.out, "schedule.retry-delay: 5m0s\n")
 	require.Contains(t, r.out, "ana:xxxxx@db:3306")

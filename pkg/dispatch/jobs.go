@@ -13,7 +13,6 @@ import (
 
 	"tasador/pkg/sqlstore"
 	"tasador/pkg/sqlstore/dagrunstore"
-	"tasador/pkg/writable"
 )
 
 const (
@@ -62,7 +61,7 @@ type jobs struct {
 	client client
 	close  func() error
 	broken func(error) error // says what is wrong with the place of the tables
-	probe  *writable.Probe   // of the file; a server has none
+	probe  *sqlstore.Probe   // of the file; a server has none
 }
 
 // client is River's, whatever its driver calls a transaction.

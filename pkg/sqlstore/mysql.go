@@ -34,7 +34,9 @@ type mysqlServer struct {
 type driverLog struct{ log *slog.Logger }
 
 // Print is called by the driver.
-func (l driverLog) Print(said ...any) { l.log.Warn("the MySQL driver gives up a connection", "says", fmt.Sprint(said...)) }
+func (l driverLog) Print(said ...any) {
+	l.log.Warn("the MySQL driver gives up a connection", "says", fmt.Sprint(said...))
+}
 
 // sessionVariables hold on every connection: no value is cut or bent to fit, and nobody waits for ever for a table.
 func sessionVariables() map[string]string {

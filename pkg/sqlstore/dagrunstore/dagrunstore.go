@@ -13,13 +13,12 @@ import (
 
 	"tasador/pkg/dag"
 	"tasador/pkg/sqlstore"
-	"tasador/pkg/writable"
 )
 
 // Store is the store on one database. It is safe for concurrent use.
 type Store struct {
 	db    *gorm.DB
-	probe *writable.Probe
+	probe *sqlstore.Probe
 }
 
 // Open brings the schema of db up to date and returns the store. Codes: those of sqlstore.Migrate.

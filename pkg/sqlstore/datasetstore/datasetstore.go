@@ -20,7 +20,6 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/sqlstore"
-	"tasador/pkg/writable"
 )
 
 // The folders of migrations; the two may be applied to one database.
@@ -47,7 +46,7 @@ type Store struct {
 type database struct {
 	db     *gorm.DB
 	engine engine
-	probe  *writable.Probe
+	probe  *sqlstore.Probe
 	label  string // RawData or CleanData, for messages
 }
 

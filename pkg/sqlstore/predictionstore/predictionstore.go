@@ -16,7 +16,6 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/property"
 	"tasador/pkg/sqlstore"
-	"tasador/pkg/writable"
 )
 
 // migrationsName is the folder of migrations.
@@ -41,7 +40,7 @@ type Record struct {
 // Store keeps predictions. It is safe for concurrent use.
 type Store struct {
 	db     *gorm.DB
-	probe  *writable.Probe
+	probe  *sqlstore.Probe
 	log    *slog.Logger
 	queue  chan *pending
 	stop   chan struct{}

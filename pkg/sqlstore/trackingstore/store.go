@@ -16,13 +16,12 @@ import (
 	"tasador/pkg/experiment/filter"
 	"tasador/pkg/registry"
 	"tasador/pkg/sqlstore"
-	"tasador/pkg/writable"
 )
 
 // Store is the database of the tracking role.
 type Store struct {
 	db     *gorm.DB
-	probe  *writable.Probe
+	probe  *sqlstore.Probe
 	root   string // artifact URI under which new experiments get their folder
 	parser *filter.Parser
 	now    func() int64
