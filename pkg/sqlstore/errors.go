@@ -34,17 +34,14 @@ type explainer interface {
 	openHint(err error) string
 }
 
-// explain is for errors that did not come through gorm.
-func explain(db *gorm.DB, err error) error {
+// Explain gives an error of the driver beneath db, which did not come through gorm, the sentence that says what keeps the database from being
+// used, and the code Unavailable; other errors stay.
+func Explain(db *gorm.DB, err error) error {
 	if e, ok := db.Dialector.(explainer); ok {
 		return e.explain(err)
 	}
 	return err
 }
-
-// Explain gives an error of the driver beneath db the sentence that says what keeps the database from being used, and the code Unavailable;
-// other errors stay.
-func Explain(db *gorm.DB, err error) error { return explain(db, err) }
 
 // server is a dialect of a server.
 type server interface {

@@ -40,7 +40,7 @@ func RefuseForeign(ctx context.Context, db *gorm.DB, table string, columns ...st
 	}
 	types, err := m.ColumnTypes(table)
 	if err != nil {
-		return explain(db, err)
+		return Explain(db, err)
 	}
 	has := map[string]bool{}
 	for _, t := range types {

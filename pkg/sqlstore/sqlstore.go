@@ -120,7 +120,7 @@ func Ping(ctx context.Context, db *gorm.DB) error {
 		query = "SELECT count(*) FROM sqlite_master" // the other is answered without a look at the file
 	}
 	var n int64
-	return explain(db, db.WithContext(ctx).Raw(query).Scan(&n).Error)
+	return Explain(db, db.WithContext(ctx).Raw(query).Scan(&n).Error)
 }
 
 // Close closes the connections.
@@ -139,7 +139,7 @@ func InTx(ctx context.Context, db *gorm.DB, fn func(tx *gorm.DB) error) error {
 		return err
 	}
 	defer release()
-	return explain(db, db.WithContext(ctx).Transaction(fn, txOptions(db)))
+	return Explain(db, db.WithContext(ctx).Transaction(fn, txOptions(db)))
 }
 
 // Tx is a transaction whose connection is at hand, for what only the driver can do.
@@ -162,7 +162,7 @@ func InConnTx(ctx context.Context, db *gorm.DB, fn func(tx Tx) error) error {
 		}
 		return pinned.Transaction(func(tx *gorm.DB) error { return fn(Tx{tx, conn}) }, txOptions(db))
 	})
-	return explain(db, err)
+	return Explain(db, err)
 }
 
 // takeTurn waits for the turn of a transaction where the engine has one writer only.
