@@ -193,3 +193,35 @@ func BenchmarkClean(b *testing.B) {
 		dst = c.Clean(r, dst[:0])
 	}
 }
+
+// TestAnEncoderGivesWhatTheCleanerGives: serving encodes a listing as training encoded the same row.
+func TestAnEncoderGivesWhatTheCleanerGives(t *testing.T) {
+	statuses := []string{"for_sale", "sold", "to_build", "status_", ""}
+	names := []string{"acre_lot", "bath", "bed", "days_since_last_sale", "house_size", "status_sold", "status_status_", "status_to_build", "status_for_sale"}
+	e, err := features.Schema{Features: names}.Compile()
+	require.NoError(t, err)
+	require.Equal(t, []string{"sold", "status_", "to_build", "for_sale"}, e.Statuses())
+	var scratch []float64
+	for _, status := range append(statuses, "never seen") {
+		l := property.Listing{Status: text(status), Bed: 3, Bath: null, AcreLot: 0.5, HouseSize: 1000, Price: 5, PrevSoldDate: text("2025-12-25")}
+		c, err := features.NewCleaner(property.Columns(), statuses, asOf)
+		require.NoError(t, err)
+		row := c.Clean(features.RawOf(l), nil)
+		want := map[string]float64{"bath": 0}
+		for i, name := range c.Columns() {
+			if name != "bath" {
+				want[name] = row[i]
+			}
+		}
+		scratch = e.Append(scratch[:0], &l, features.NewClock(asOf))
+		for i, name := range names {
+			if v, ok := want[name]; name != "bath" && ok { // the cleaner has no row to fill from, and no column of its first status
+				require.InDelta(t, v, scratch[i], 0, "%s of a listing that is %q", name, status)
+			}
+		}
+		require.Equal(t, map[bool]float64{true: 1}[status == "for_sale"], scratch[8])
+		require.Zero(t, scratch[1], "what is missing counts 0")
+	}
+	_, err = features.Schema{Features: []string{"pool"}}.Compile()
+	require.Equal(t, apperror.FailedPrecondition, apperror.CodeOf(err))
+}

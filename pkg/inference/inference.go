@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/features"
 	"tasador/pkg/model"
 	"tasador/pkg/property"
 	"tasador/pkg/registry"
@@ -38,6 +39,28 @@ type Served struct {
 	Identity
 	Model *model.Model
 	Since time.Time // when this process began to serve it
+
+	encoder *features.Encoder
+}
+
+// serve resolves what a prediction would otherwise look up each time.
+func serve(what Identity, m *model.Model, since time.Time) (*Served, error) {
+	encoder, err := m.Schema.Compile()
+	if err != nil {
+		return nil, err
+	}
+	return &Served{Identity: what, Model: m, Since: since, encoder: encoder}, nil
+}
+
+// Statuses are the statuses that the model has a feature for. The slice must not be changed.
+func (s *Served) Statuses() []string { return s.encoder.Statuses() }
+
+// Price returns the price of a listing at an instant, in dollars: what Model.Predict returns. scratch, which may be nil, is overwritten with the features and
+// returned, so that a caller who gives it back makes no garbage. Codes: Invalid if the numbers are too large.
+func (s *Served) Price(listing *property.Listing, asOf time.Time, scratch []float64) (price float64, encoded []float64, err error) {
+	encoded = s.encoder.Append(scratch[:0], listing, features.NewClock(asOf))
+	price, err = s.Model.PriceOf(encoded)
+	return price, encoded, err
 }
 
 // Identity tells a model version from every other, also from one of the same number in a registry that was made anew.

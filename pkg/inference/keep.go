@@ -45,7 +45,7 @@ func (p *Predictor) restore() (*Served, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Served{Identity: what, Model: m, Since: p.opts.Now()}, nil
+	return serve(what, m, p.opts.Now())
 }
 
 func (p *Predictor) folder(what Identity) string { return filepath.Join(p.opts.Dir, what.Version) }
@@ -76,7 +76,7 @@ func (p *Predictor) fetch(ctx context.Context, what Identity) (*Served, error) {
 		// It can be served all the same; only a restart without tracking would miss it.
 		p.opts.Log.Warn("the model cannot be kept on disk", "version", what.Version, "error", err)
 	}
-	return &Served{Identity: what, Model: m, Since: p.opts.Now()}, nil
+	return serve(what, m, p.opts.Now())
 }
 
 func (p *Predictor) unwritable(err error) error {

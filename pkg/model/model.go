@@ -3,11 +3,9 @@
 package model
 
 import (
-	"math"
 	"slices"
 	"time"
 
-	"tasador/pkg/apperror"
 	"tasador/pkg/features"
 	"tasador/pkg/property"
 	"tasador/pkg/training"
@@ -153,9 +151,9 @@ func (m *Model) Predict(listing property.Listing, asOf time.Time) (Prediction, e
 	if err != nil {
 		return Prediction{}, err
 	}
-	price := m.price(x)
-	if math.IsNaN(price) || math.IsInf(price, 0) {
-		return Prediction{}, apperror.New(apperror.Invalid, "the numbers of this listing are too large to compute a price from")
+	price, err := m.PriceOf(x)
+	if err != nil {
+		return Prediction{}, err
 	}
 	return Prediction{Price: price, Features: x}, nil
 }

@@ -21,90 +21,93 @@ type request struct {
 	Unknown []string // names that no field has; they are not used
 }
 
-// check turns values into a request, or says what is wrong with each field, in the order of the fields. allowed are further
-// statuses that are taken because the model knows them.
-func check(values map[string]value, allowed []string, now time.Time) (request, []fieldError) {
-	c := checker{allowed: statuses(allowed...), now: now}
-	c.req.AsOf = now
-	for _, name := range []*float64{&c.req.Listing.BrokeredBy, &c.req.Listing.Price, &c.req.Listing.Street} {
-		*name = property.Null()
-	}
-	for _, f := range fields() {
-		c.field, c.value = f, values[f.Name]
+// check turns values into req, or says what is wrong with each field, in the order of the fields. allowed are the statuses that are taken.
+func check(req *request, v *values, allowed []string, now time.Time) []fieldError {
+	*req = request{AsOf: now}
+	req.Listing.BrokeredBy, req.Listing.Price, req.Listing.Street = property.Null(), property.Null(), property.Null()
+	c := checker{allowed: allowed, req: req}
+	for i := range v {
+		c.index, c.value = i, &v[i]
 		c.check()
 	}
-	return c.req, c.errors
+	return c.errors
 }
 
 // checker walks over the fields.
 type checker struct {
 	allowed []string
-	now     time.Time
-	req     request
+	req     *request
 	errors  []fieldError
-	field   field
-	value   value
+	index   int // of the field
+	value   *value
 }
 
+// field is the one that is checked; only who has something to say of it needs it.
+func (c *checker) field() field { return fields()[c.index] }
+
 func (c *checker) fail(kind, format string, args ...any) {
-	c.errors = append(c.errors, fieldError{Loc: []any{"body", c.field.Name}, Type: kind, Format: format, Args: args})
+	c.errors = append(c.errors, fieldError{Loc: []any{"body", c.field().Name}, Type: kind, Format: format, Args: args})
 }
 
 func (c *checker) check() {
 	if c.value.kind == isMissing {
-		if c.field.Required {
+		switch c.index {
+		case atStatus, atBed, atBath, atAcreLot, atHouseSize:
 			c.fail("missing", "this field is required")
 		}
 		return
 	}
 	l := &c.req.Listing
-	switch c.field.Name {
-	case property.BrokeredBy:
-		c.number(&l.BrokeredBy)
-	case property.Price:
-		c.number(&l.Price)
-	case property.Bed:
-		c.number(&l.Bed)
-	case property.Bath:
-		c.number(&l.Bath)
-	case property.AcreLot:
-		c.number(&l.AcreLot)
-	case property.HouseSize:
-		c.number(&l.HouseSize)
-	case property.Status:
+	switch c.index {
+	case atBrokeredBy:
+		c.numberOrID(&l.BrokeredBy)
+	case atPrice:
+		c.number(&l.Price, maxPrice)
+	case atBed:
+		c.number(&l.Bed, maxRooms)
+	case atBath:
+		c.number(&l.Bath, maxRooms)
+	case atAcreLot:
+		c.number(&l.AcreLot, maxAcres)
+	case atHouseSize:
+		c.number(&l.HouseSize, maxSquare)
+	case atStatus:
 		c.status(&l.Status)
-	case property.Street:
+	case atStreet:
 		c.street()
-	case property.City:
+	case atCity:
 		c.text(&l.City)
-	case property.State:
+	case atState:
 		c.text(&l.State)
-	case property.ZipCode:
+	case atZip:
 		c.zipCode(&l.ZipCode)
-	case property.PrevSoldDate:
+	case atPrevSoldDate:
 		c.date(&l.PrevSoldDate)
-	case asOfField:
+	case atAsOf:
 		c.instant()
 	}
 }
 
-func (c *checker) number(into *float64) {
-	v := c.value
-	if v.kind == isText && c.field.Kind == numberOrID {
-		n, err := strconv.ParseFloat(strings.TrimSpace(v.text), 64)
-		if err == nil {
-			v = value{kind: isNumber, number: n}
+func (c *checker) numberOrID(into *float64) {
+	if c.value.kind == isText {
+		if n, err := strconv.ParseFloat(strings.TrimSpace(c.value.text), 64); err == nil {
+			c.value = &value{kind: isNumber, number: n}
 		}
 	}
+	c.number(into, maxID)
+}
+
+func (c *checker) number(into *float64, limit float64) {
+	v := c.value
 	switch {
 	case v.kind != isNumber:
-		c.fail("float_type", "this must be a number, such as %s", fmt.Sprint(c.field.Example))
+		c.fail("float_type", "this must be a number, such as %s", fmt.Sprint(c.field().Example))
 	case math.IsNaN(v.number):
 		c.fail("finite_number", "this must be a finite number")
 	case v.number < 0:
 		c.fail("greater_than_equal", "this must not be negative")
-	case v.number > c.field.Max:
-		c.fail("less_than_equal", "this must be at most %s", strconv.FormatFloat(c.field.Max, 'f', -1, 64))
+	case v.number > limit:
+		c.fail("less_than_equal", "this must be at most %s", strconv.FormatFloat(limit, 'f', -1, 64))
 	default:
 		*into = v.number
 	}
@@ -115,14 +118,24 @@ func (c *checker) plain() (string, bool) {
 	switch {
 	case c.value.kind != isText:
 		c.fail("string_type", "this must be a text")
-	case utf8.RuneCountInString(c.value.text) > maxText:
+	case len(c.value.text) > maxText && utf8.RuneCountInString(c.value.text) > maxText:
 		c.fail("string_too_long", "this must have at most %s characters", strconv.Itoa(maxText))
-	case strings.ContainsFunc(c.value.text, func(r rune) bool { return r < ' ' || r == 0x7f }):
+	case hasControl(c.value.text):
 		c.fail("string_pattern_mismatch", "this must not hold control characters")
 	default:
 		return c.value.text, true
 	}
 	return "", false
+}
+
+// hasControl looks at bytes: those of longer UTF-8 sequences are none of the ASCII characters that are looked for.
+func hasControl(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *checker) text(into *property.Text) {

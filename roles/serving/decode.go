@@ -19,7 +19,10 @@ type value struct {
 	text   string
 }
 
-type valueKind int
+// values are those of one listing, by the index of their field.
+type values [fieldCount]value
+
+type valueKind uint8
 
 const (
 	isMissing valueKind = iota // not there, null or an empty text
@@ -38,28 +41,27 @@ type fieldError struct {
 }
 
 // decodeJSON reads the fields of a JSON object. Unknown names are returned beside them.
-func decodeJSON(body []byte) (values map[string]value, unknown []string, problem *fieldError) {
+func decodeJSON(body []byte) (v values, unknown []string, problem *fieldError) {
 	if len(bytes.TrimSpace(body)) == 0 {
-		return nil, nil, &fieldError{Loc: []any{"body"}, Type: "missing", Format: "the body is empty; send a listing as a JSON object"}
+		return v, nil, &fieldError{Loc: []any{"body"}, Type: "missing", Format: "the body is empty; send a listing as a JSON object"}
 	}
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(body, &raw); err != nil {
-		return nil, nil, explainJSON(err)
+		return v, nil, explainJSON(err)
 	}
 	if raw == nil {
-		return nil, nil, notAnObject("null")
+		return v, nil, notAnObject("null")
 	}
-	values = map[string]value{}
-	known := fields()
 	for name, content := range raw {
-		if !slices.ContainsFunc(known, func(f field) bool { return f.Name == name }) {
+		i := indexOf(name)
+		if i == noField {
 			unknown = append(unknown, name)
 			continue
 		}
-		values[name] = jsonValue(content)
+		v[i] = jsonValue(content)
 	}
 	slices.Sort(unknown)
-	return values, unknown, nil
+	return v, unknown, nil
 }
 
 func explainJSON(err error) *fieldError {
@@ -112,16 +114,15 @@ func textValue(s string) value {
 }
 
 // decodeForm reads the fields of a submitted form, where everything is text: what must be a number is read as one.
-func decodeForm(form url.Values) map[string]value {
-	values := map[string]value{}
-	for _, f := range fields() {
+func decodeForm(form url.Values) (decoded values) {
+	for i, f := range fields() {
 		v := textValue(form.Get(f.Name))
 		if n, err := strconv.ParseFloat(strings.TrimSpace(v.text), 64); v.kind == isText && f.Kind == number && (err == nil || errors.Is(err, strconv.ErrRange)) {
 			v = value{kind: isNumber, number: n}
 		}
-		values[f.Name] = v
+		decoded[i] = v
 	}
-	return values
+	return decoded
 }
 
 // readBody reads a body of bounded length.

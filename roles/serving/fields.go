@@ -48,6 +48,58 @@ const (
 	maxZip    = 99_999
 )
 
+// Indexes of values, in the order of fields.
+const (
+	atBrokeredBy = iota
+	atStatus
+	atPrice
+	atBed
+	atBath
+	atAcreLot
+	atStreet
+	atCity
+	atState
+	atZip
+	atHouseSize
+	atPrevSoldDate
+	atAsOf
+	fieldCount
+	noField = -1
+)
+
+// indexOf resolves the name of a field; the compiler makes it a few comparisons.
+func indexOf(name string) int {
+	switch name {
+	case property.BrokeredBy:
+		return atBrokeredBy
+	case property.Status:
+		return atStatus
+	case property.Price:
+		return atPrice
+	case property.Bed:
+		return atBed
+	case property.Bath:
+		return atBath
+	case property.AcreLot:
+		return atAcreLot
+	case property.Street:
+		return atStreet
+	case property.City:
+		return atCity
+	case property.State:
+		return atState
+	case property.ZipCode:
+		return atZip
+	case property.HouseSize:
+		return atHouseSize
+	case property.PrevSoldDate:
+		return atPrevSoldDate
+	case asOfField:
+		return atAsOf
+	}
+	return noField
+}
+
 // fields lists the fields in the order of the form.
 func fields() []field {
 	return []field{

@@ -26,7 +26,8 @@ func FuzzRequest(f *testing.F) {
 			require.NotEmpty(t, problem.Format)
 			return
 		}
-		req, problems := check(values, nil, time.Unix(0, 0))
+		var req request
+		problems := check(&req, &values, statuses(), time.Unix(0, 0))
 		for _, p := range problems {
 			require.Len(t, p.Loc, 2)
 			require.NotEmpty(t, p.Format)

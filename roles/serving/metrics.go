@@ -6,7 +6,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"tasador/pkg/apperror"
 	"tasador/pkg/inference"
 )
 
@@ -63,13 +62,6 @@ func (m *metrics) begin() (end func()) {
 }
 
 func (m *metrics) outcome(name string) { m.outcomes.WithLabelValues(name).Inc() }
-
-func outcomeOf(err error) string {
-	if apperror.CodeOf(err) == apperror.Invalid {
-		return outcomeInvalid
-	}
-	return outcomeUnavailable
-}
 
 func versionNumber(p *inference.Predictor) float64 {
 	served, err := p.Current()

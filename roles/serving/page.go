@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -82,21 +83,29 @@ func (r *role) submitForm(c echo.Context) error {
 		}
 		return apperror.Wrap(apperror.Invalid, err, "the form cannot be read; send it as a browser does")
 	}
-	req, problems := check(decodeForm(typed), r.modelStatuses(), now)
+	v, missing := r.version()
+	q := question{version: v, id: httpserver.RequestID(c), now: now, requests: make([]request, 1)}
+	decoded := decodeForm(typed)
+	problems := check(&q.requests[0], &decoded, v.statuses, now)
 	p := appraisePage{Fields: r.form(func(f field) string { return typed.Get(f.Name) }, problems)}
 	if len(problems) > 0 {
 		r.metrics.outcome(outcomeInvalid)
 		p.Invalid = true
 		return r.appraisePage(c, http.StatusUnprocessableEntity, p)
 	}
-	answer, err := r.answer(c.Request().Context(), req, httpserver.RequestID(c), now)
+	err = missing
+	if err == nil {
+		err = r.answer(c.Request().Context(), &q)
+	}
+	r.metrics.outcome(outcomeOf(err))
 	if err != nil {
 		p.Failed = sentenceOf(err)
 		return r.appraisePage(c, statusOf(err), p)
 	}
+	answer := q.result(0)
 	p.Answer = &answer
-	if !property.IsNull(req.Listing.Price) {
-		p.Asking = req.Listing.Price
+	if asking := q.requests[0].Listing.Price; !property.IsNull(asking) {
+		p.Asking = asking
 	}
 	return r.appraisePage(c, http.StatusOK, p)
 }
@@ -124,7 +133,8 @@ func (r *role) form(valueOf func(field) string, problems []fieldError) []formFie
 
 // statusOptions are the statuses that may be chosen; what was typed stays, so that the error beside it makes sense.
 func (r *role) statusOptions(typed string) []string {
-	return statuses(append(r.modelStatuses(), typed)...)
+	v, _ := r.version() // without one, those of the rules
+	return statuses(append(slices.Clone(v.statuses), typed)...)
 }
 
 // appraisePage fills in what the page shows beside the form, and sends it.

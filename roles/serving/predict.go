@@ -1,21 +1,15 @@
 package serving
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"tasador/pkg/apperror"
-	"tasador/pkg/features"
 	"tasador/pkg/httpserver"
-	"tasador/pkg/inference"
-	"tasador/pkg/killpoint"
-	"tasador/pkg/sqlstore/predictionstore"
 )
 
 // maxBody is the longest request that a listing can need, in bytes.
@@ -68,12 +62,17 @@ func (r *role) predict(c echo.Context) error {
 	if problem != nil {
 		return r.invalid(c, []fieldError{*problem})
 	}
-	req, problems := check(values, r.modelStatuses(), now)
-	if len(problems) > 0 {
+	v, missing := r.version()
+	q := question{version: v, id: httpserver.RequestID(c), now: now, requests: make([]request, 1)}
+	if problems := check(&q.requests[0], &values, v.statuses, now); len(problems) > 0 {
 		return r.invalid(c, problems)
 	}
-	req.Unknown = unknown
-	answer, err := r.answer(c.Request().Context(), req, httpserver.RequestID(c), now)
+	q.requests[0].Unknown = unknown
+	err = missing
+	if err == nil {
+		err = r.answer(c.Request().Context(), &q)
+	}
+	r.metrics.outcome(outcomeOf(err))
 	if err != nil && statusOf(err) == http.StatusUnprocessableEntity {
 		what := apperror.SentenceOf(err)
 		return unprocessable(c, []fieldError{{Loc: []any{"body"}, Type: "value_error", Format: what.Format, Args: what.Args}})
@@ -81,58 +80,7 @@ func (r *role) predict(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, answer)
-}
-
-// answer prices a request and records it; only then it is given. Codes: Unavailable if there is no model or if the prediction
-// cannot be recorded, Invalid if the numbers are too large.
-func (r *role) answer(ctx context.Context, req request, requestID string, now time.Time) (Answer, error) {
-	prediction, served, err := r.predictor.Predict(req.Listing, req.AsOf)
-	if err != nil {
-		r.metrics.outcome(outcomeOf(err))
-		return Answer{}, err
-	}
-	err = r.store.Record(ctx, predictionstore.Record{
-		RequestID:    requestID,
-		PredictedAt:  now,
-		ModelName:    served.Name,
-		ModelVersion: served.Version,
-		ModelRunID:   served.RunID,
-		AsOf:         req.AsOf,
-		Prediction:   prediction.Price,
-		Listing:      req.Listing,
-		Street:       req.Street,
-	})
-	if err != nil {
-		r.metrics.outcome(outcomeUnavailable)
-		r.log.DebugContext(ctx, "a prediction was not recorded", "request_id", requestID, "error", err)
-		return Answer{}, err
-	}
-	killpoint.At(killpoint.AfterPredictionIn)
-	r.metrics.outcome(outcomeOK)
-	return Answer{
-		Prediction: prediction.Price, ModelName: served.Name, ModelVersion: served.Version, ModelRunID: served.RunID,
-		RequestID: requestID, AsOf: req.AsOf, Ignored: req.Unknown,
-	}, nil
-}
-
-// modelStatuses are the statuses that the current model has a column for, whatever the rules of collection say.
-func (r *role) modelStatuses() []string {
-	served, err := r.predictor.Current()
-	if err != nil {
-		return nil
-	}
-	return statusesOf(served)
-}
-
-func statusesOf(served *inference.Served) []string {
-	var known []string
-	for _, name := range served.Model.Schema.Features {
-		if s, ok := strings.CutPrefix(name, features.StatusPrefix); ok {
-			known = append(known, s)
-		}
-	}
-	return known
+	return c.JSON(http.StatusOK, q.result(0))
 }
 
 // invalid answers 422 with every bad field.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"tasador/pkg/apperror"
@@ -37,6 +38,7 @@ type role struct {
 	build     observability.Build
 	store     *predictionstore.Store
 	predictor *inference.Predictor
+	resolved  atomic.Pointer[version] // of the version that answered last
 	tracking  tracking
 	metrics   *metrics
 	site      *web.Site

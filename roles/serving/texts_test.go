@@ -28,11 +28,13 @@ func TestEveryTextOfTheFormIsTranslated(t *testing.T) {
 		{kind: isNumber, number: -1}, {kind: isNumber, number: math.NaN()}, {kind: isNumber, number: 1e300}, {kind: isNumber, number: 1.5},
 	}
 	sentences := map[string]bool{}
-	for _, f := range fields() {
+	for i, f := range fields() {
 		require.Contains(t, es, f.Label)
 		require.Contains(t, es, f.Doc)
 		for _, v := range bad {
-			_, problems := check(map[string]value{f.Name: v}, nil, time.Now())
+			var one values
+			one[i] = v
+			problems := checked(one)
 			for _, p := range problems {
 				sentences[p.Format] = true
 				require.Contains(t, es, p.Format)
@@ -40,6 +42,35 @@ func TestEveryTextOfTheFormIsTranslated(t *testing.T) {
 		}
 	}
 	require.GreaterOrEqual(t, len(sentences), 8, "the values do not reach every sentence")
+}
+
+func checked(v values) []fieldError {
+	return check(&request{}, &v, statuses(), time.Now())
+}
+
+// TestTheTableOfFieldsIsWhatIsChecked holds what the form and the document say of a field to what the checks do.
+func TestTheTableOfFieldsIsWhatIsChecked(t *testing.T) {
+	require.Len(t, fields(), fieldCount)
+	types := func(v values, name string) (types []string) {
+		for _, p := range checked(v) {
+			if p.Loc[1] == name {
+				types = append(types, p.Type)
+			}
+		}
+		return types
+	}
+	for i, f := range fields() {
+		require.Equal(t, i, indexOf(f.Name))
+		var none, most, more values
+		require.Equal(t, f.Required, len(types(none, f.Name)) > 0, f.Name)
+		if f.Kind != number && f.Kind != numberOrID {
+			continue
+		}
+		most[i], more[i] = value{kind: isNumber, number: f.Max}, value{kind: isNumber, number: math.Nextafter(f.Max, math.Inf(1))}
+		require.Empty(t, types(most, f.Name), f.Name)
+		require.Equal(t, []string{"less_than_equal"}, types(more, f.Name), f.Name)
+	}
+	require.Equal(t, noField, indexOf("pool"))
 }
 
 func TestTheDocumentDescribesWhatIsChecked(t *testing.T) {
@@ -73,6 +104,5 @@ func TestTheDocumentDescribesWhatIsChecked(t *testing.T) {
 	values, unknown, problem := decodeJSON(body)
 	require.Nil(t, problem)
 	require.Empty(t, unknown)
-	_, problems := check(values, nil, time.Now())
-	require.Empty(t, problems)
+	require.Empty(t, checked(values))
 }

@@ -1,0 +1,119 @@
+package serving
+
+import (
+	"context"
+	"time"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/inference"
+	"tasador/pkg/killpoint"
+	"tasador/pkg/sqlstore/predictionstore"
+)
+
+// version is a model version with what answering needs of it, resolved once for each swap. It is never changed.
+type version struct {
+	*inference.Served          // nil before the first promotion
+	statuses          []string // that a listing may have: those of the rules of collection, and those that the model knows
+}
+
+func newVersion(served *inference.Served) *version {
+	if served == nil {
+		return &version{statuses: statuses()}
+	}
+	return &version{Served: served, statuses: statuses(served.Statuses()...)}
+}
+
+// version returns the one that answers now. Before the first promotion it can only check, and err says what is missing. Codes: Unavailable.
+func (r *role) version() (*version, error) {
+	served, err := r.predictor.Current()
+	if v := r.resolved.Load(); v != nil && v.Served == served {
+		return v, err
+	}
+	v := newVersion(served)
+	r.resolved.Store(v) // whoever comes with another one at this moment resolves again
+	return v, err
+}
+
+// question is what one request asks: listings that one version prices together.
+type question struct {
+	version  *version
+	id       string // of the request
+	now      time.Time
+	unkept   bool // do not record the answers
+	first    int  // number of the first listing among those of the request, if they come in several questions
+	requests []request
+	prices   []float64 // dollars, of requests, once they are answered
+
+	scratch []float64
+}
+
+// item is what is wrong with one listing of a question.
+type itemError struct {
+	index int // in requests
+	err   error
+}
+
+// Error says what is wrong.
+func (e *itemError) Error() string { return e.err.Error() }
+
+// Unwrap returns it with its code.
+func (e *itemError) Unwrap() error { return e.err }
+
+// answer prices all listings of a question and records the answers; only then they may be given. All or nothing: after an error nothing is recorded. It is
+// the one way to an answer, for every protocol. Codes: Invalid (of an itemError) if the numbers of a listing are too large, Unavailable if the answers cannot
+// be recorded.
+func (r *role) answer(ctx context.Context, q *question) error {
+	q.prices = q.prices[:0]
+	for i := range q.requests {
+		var price float64
+		var err error
+		price, q.scratch, err = q.version.Price(&q.requests[i].Listing, q.requests[i].AsOf, q.scratch)
+		if err != nil {
+			return &itemError{index: i, err: err}
+		}
+		q.prices = append(q.prices, price)
+	}
+	if q.unkept {
+		return nil
+	}
+	if err := r.record(ctx, q); err != nil {
+		r.log.DebugContext(ctx, "a prediction was not recorded", "request_id", q.id, "error", err)
+		return err
+	}
+	killpoint.At(killpoint.AfterPredictionIn)
+	return nil
+}
+
+// record stores the answers of a question. Codes: Unavailable.
+func (r *role) record(ctx context.Context, q *question) error {
+	for i := range q.requests {
+		req := &q.requests[i]
+		err := r.store.Record(ctx, predictionstore.Record{
+			RequestID: q.id, PredictedAt: q.now, ModelName: q.version.Name, ModelVersion: q.version.Version, ModelRunID: q.version.RunID,
+			AsOf: req.AsOf, Prediction: q.prices[i], Listing: req.Listing, Street: req.Street,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// result is the answer to one listing of a question.
+func (q *question) result(i int) Answer {
+	return Answer{
+		Prediction: q.prices[i], ModelName: q.version.Name, ModelVersion: q.version.Version, ModelRunID: q.version.RunID,
+		RequestID: q.id, AsOf: q.requests[i].AsOf, Ignored: q.requests[i].Unknown,
+	}
+}
+
+// outcomeOf says how a question ended, for the metrics.
+func outcomeOf(err error) string {
+	switch {
+	case err == nil:
+		return outcomeOK
+	case apperror.CodeOf(err) == apperror.Invalid:
+		return outcomeInvalid
+	}
+	return outcomeUnavailable
+}
