@@ -49,6 +49,7 @@ var unshownFiles = map[string]string{
 	"roles/pipeline/pricemodel/runs.go":         "errors of tasks",
 	"roles/pipeline/pricemodel/train.go":        "errors of tasks",
 	"roles/serving/decode.go":                   "JSON; a form has fields",
+	"roles/serving/notes.go":                    "REST",
 	"roles/serving/predict.go":                  "JSON",
 	"roles/serving/role.go":                     "when the process starts",
 	"roles/tracking/experiments.go":             "REST",

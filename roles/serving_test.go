@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -96,8 +98,7 @@ func exampleIsPriced(t *testing.T, s *stack, m *model.Model) {
 		Prediction: want.Price, ModelName: "RealtorPriceModel", ModelVersion: "1", RequestID: "my-request", AsOf: asOf,
 	}, got)
 
-	records, err := s.predictions(t).ByRequest(t.Context(), "my-request")
-	require.NoError(t, err)
+	records := s.recorded(t, "my-request")
 	require.Len(t, records, 1)
 	r := records[0]
 	require.Equal(t, want.Price, r.Prediction)
@@ -132,9 +133,7 @@ func onlyFeaturesCount(t *testing.T, s *stack) {
 		require.NoError(t, json.Unmarshal([]byte(body), &got))
 		require.InDelta(t, want.Prediction, got.Prediction, 0, name)
 		if name == "zip as number" {
-			records, err := s.predictions(t).ByRequest(t.Context(), got.RequestID)
-			require.NoError(t, err)
-			require.Equal(t, "00601", records[0].Listing.ZipCode.Value)
+			require.Equal(t, "00601", s.recorded(t, got.RequestID)[0].Listing.ZipCode.Value)
 		}
 	}
 }
@@ -309,26 +308,80 @@ func TestTheLastGoodModelAnswersWithoutTracking(t *testing.T) {
 	require.Contains(t, body, "promotions are not followed")
 }
 
-func TestAnAnswerThatCannotBeRecordedIsNotGiven(t *testing.T) {
+// TestAnswersWaitForTheDatabase takes the table away and puts it back: nobody notices, and nothing is lost.
+func TestAnswersWaitForTheDatabase(t *testing.T) {
 	s := startStack(t, nil, config.RoleNames()...)
 	s.runDAG(t, "first")
 	s.waitForVersion(t, "1")
 	db, err := sqlstore.Open(t.Context(), s.cfg.Predictions.URL, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, sqlstore.Close(db)) }()
-	pool, err := sqlstore.Pool(db)
-	require.NoError(t, err)
-	_, err = pool.ExecContext(t.Context(), "DROP TABLE predictions")
-	require.NoError(t, err)
+	statement := func(text string) { require.NoError(t, db.Exec(text).Error) }
+	statement("ALTER TABLE predictions RENAME TO away")
 
-	status, body := post(t, s.serving("/predict"), example)
-	require.Equal(t, http.StatusServiceUnavailable, status)
-	require.Contains(t, body, "cannot be recorded")
-	require.NotContains(t, body, `"prediction"`)
-	status, body = submit(t, s.serving("/"), url.Values{"status": {"for_sale"}, "bed": {"4"}, "bath": {"2"}, "acre_lot": {"1"}, "house_size": {"1000"}})
-	require.Equal(t, http.StatusServiceUnavailable, status)
-	require.Contains(t, body, "cannot be recorded")
-	require.NotContains(t, body, `id="appraisal"`)
-	_, body = submit(t, s.serving("/?lang=es"), url.Values{"status": {"for_sale"}, "bed": {"4"}, "bath": {"2"}, "acre_lot": {"1"}, "house_size": {"1000"}})
-	require.Contains(t, body, "la predicción no se puede registrar")
+	for i := range 20 {
+		status, body := send(t, http.MethodPost, s.serving("/predict"), http.Header{"X-Request-Id": {fmt.Sprint("r", i)}}, example)
+		require.Equal(t, http.StatusOK, status, body)
+	}
+	status, body := submit(t, s.serving("/"), url.Values{"status": {"for_sale"}, "bed": {"4"}, "bath": {"2"}, "acre_lot": {"1"}, "house_size": {"1000"}})
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, body, `id="appraisal"`)
+	require.Eventually(t, func() bool {
+		status, body = get(t, s.serving("/readyz"))
+		require.Equal(t, http.StatusOK, status, "it is ready all the same: %s", body)
+		return strings.Contains(body, "21 requests wait in the journal, the oldest since ")
+	}, 30*time.Second, 10*time.Millisecond)
+	_, body = get(t, s.serving("/metrics"))
+	require.Contains(t, body, "tasador_journal_backlog_entries 21\n")
+	require.Regexp(t, `(?m)^tasador_journal_backlog_age_seconds [0-9.e-]*[1-9]`, body)
+	require.Regexp(t, `(?m)^tasador_journal_ship_failures_total [1-9]`, body)
+
+	statement("ALTER TABLE away RENAME TO predictions")
+	s.requireRecorded(t, 21)
+	for i := range 20 {
+		require.Len(t, s.recorded(t, fmt.Sprint("r", i)), 1)
+	}
+	_, body = get(t, s.serving("/readyz"))
+	require.NotContains(t, body, "notes")
+}
+
+// TestAnAnswerThatCannotBeRecorded takes the folder of the journal away. A setting says what becomes of answers.
+func TestAnAnswerThatCannotBeRecorded(t *testing.T) {
+	for setting, given := range map[string]bool{"refuse": false, "serve": true} {
+		t.Run(setting, func(t *testing.T) {
+			s := startStack(t, func(cfg *config.Config) { cfg.Serving.Unrecorded = setting }, config.RoleNames()...)
+			s.runDAG(t, "first")
+			s.waitForVersion(t, "1")
+			folder := filepath.Join(s.cfg.DataDir, "serving", "journal")
+			require.NoError(t, os.Rename(folder, folder+".away"))
+			form := url.Values{"status": {"for_sale"}, "bed": {"4"}, "bath": {"2"}, "acre_lot": {"1"}, "house_size": {"1000"}}
+			_, single := post(t, s.serving("/predict"), example)
+			_, page := submit(t, s.serving("/"), form)
+			_, spanish := submit(t, s.serving("/?lang=es"), form)
+			require.Equal(t, given, strings.Contains(single, `"prediction"`), single)
+			require.Equal(t, given, strings.Contains(page, `id="appraisal"`))
+			var status int
+			var body string
+			require.Eventually(t, func() bool {
+				status, body = get(t, s.serving("/readyz"))
+				return strings.Contains(body, "is gone")
+			}, 30*time.Second, 10*time.Millisecond)
+			_, metrics := get(t, s.serving("/metrics"))
+			if given {
+				require.Equal(t, http.StatusOK, status, body)
+				require.Contains(t, body, "predictions are given and not recorded")
+				require.Contains(t, metrics, "tasador_predictions_unrecorded_total 3\n")
+			} else {
+				require.Equal(t, http.StatusServiceUnavailable, status, body)
+				require.Contains(t, single, "cannot be recorded")
+				require.Contains(t, page, "cannot be recorded")
+				require.Contains(t, spanish, "la predicción no se puede registrar")
+				require.Contains(t, metrics, "tasador_predictions_unrecorded_total 0\n")
+			}
+			require.NoError(t, os.Rename(folder+".away", folder))
+			_, single = post(t, s.serving("/predict"), example)
+			require.Contains(t, single, `"prediction"`)
+			s.requireRecorded(t, 1)
+		})
+	}
 }

@@ -96,8 +96,27 @@ func (s *stack) predictions(t *testing.T) *predictionstore.Store {
 	return store
 }
 
+// recorded returns the predictions of a request, once the journal has brought them to the database.
+func (s *stack) recorded(t *testing.T, requestID string) []predictionstore.Record {
+	t.Helper()
+	s.waitForShipped(t)
+	records, err := s.predictions(t).ByRequest(t.Context(), requestID)
+	require.NoError(t, err)
+	return records
+}
+
+// waitForShipped waits until nothing that was answered before is in the journal only.
+func (s *stack) waitForShipped(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		status, body := get(t, s.serving("/metrics"))
+		return status == http.StatusOK && strings.Contains(body, "tasador_journal_backlog_entries 0\n")
+	}, 30*time.Second, 5*time.Millisecond)
+}
+
 func (s *stack) requireRecorded(t *testing.T, want int64) {
 	t.Helper()
+	s.waitForShipped(t)
 	n, err := s.predictions(t).Count(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, want, n, "predictions recorded")

@@ -83,6 +83,9 @@ func askReady(ctx context.Context, role, address string) roleStatus {
 		s.parts["server"] = "something else than this role answers there; check the address"
 	default:
 		s.parts, s.ready = said.Parts, said.Ready
+		for part, note := range said.Notes {
+			s.parts[part] += " (" + note + ")"
+		}
 	}
 	return s
 }

@@ -55,11 +55,12 @@ type Tracking struct {
 
 // Serving is the role that answers predictions.
 type Serving struct {
-	Listen    string        `name:"listen" default:"127.0.0.1:8000" placeholder:"ADDR" roles:"serving" help:"Address of the prediction server."`
-	Model     string        `name:"model" default:"${model}" roles:"serving" help:"Registered model that is served."`
-	Stage     string        `name:"stage" default:"Production" roles:"serving" help:"Stage whose version is served."`
-	Follow    time.Duration `name:"follow" default:"2s" roles:"serving" help:"How often serving asks tracking for a newer version."`
-	PublicURL string        `name:"public-url" placeholder:"URL" roles:"pipeline,tracking,serving,source" help:"Where browsers reach the serving server, for the links of the pages. Default: its address as this process knows it."`
+	Listen     string        `name:"listen" default:"127.0.0.1:8000" placeholder:"ADDR" roles:"serving" help:"Address of the prediction server."`
+	Model      string        `name:"model" default:"${model}" roles:"serving" help:"Registered model that is served."`
+	Stage      string        `name:"stage" default:"Production" roles:"serving" help:"Stage whose version is served."`
+	Follow     time.Duration `name:"follow" default:"2s" roles:"serving" help:"How often serving asks tracking for a newer version."`
+	Unrecorded string        `name:"unrecorded" default:"refuse" roles:"serving" help:"What becomes of a prediction that cannot be recorded, as on a full disk: refuse (it is not given) or serve (it is given all the same, and counted)."`
+	PublicURL  string        `name:"public-url" placeholder:"URL" roles:"pipeline,tracking,serving,source" help:"Where browsers reach the serving server, for the links of the pages. Default: its address as this process knows it."`
 }
 
 // Source is the data API: where the pipeline finds it, and what the role source hands out.

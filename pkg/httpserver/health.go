@@ -34,9 +34,9 @@ func (s *Server) buildinfo(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]any{"role": s.opts.Role, "build": s.opts.Build})
 }
 
-// readyz answers 200 when every check passes, else 503; the body names each part and why it is not ready.
+// readyz answers 200 when every check passes, else 503; the body names each part and why it is not ready, and notes what is not as it should be though it is.
 func (s *Server) readyz(c echo.Context) error {
-	status, parts := http.StatusOK, map[string]string{}
+	status, parts, notes := http.StatusOK, map[string]string{}, map[string]string{}
 	if s.leaving.Load() {
 		status, parts["server"] = http.StatusServiceUnavailable, "stopping"
 	}
@@ -44,10 +44,21 @@ func (s *Server) readyz(c echo.Context) error {
 	defer cancel()
 	for _, check := range s.opts.Checks {
 		parts[check.Name] = partOK
-		if err := check.Probe(ctx); err != nil {
-			status, parts[check.Name] = http.StatusServiceUnavailable, apperror.MessageOf(err)
+		if check.Probe != nil {
+			if err := check.Probe(ctx); err != nil {
+				status, parts[check.Name] = http.StatusServiceUnavailable, apperror.MessageOf(err)
+			}
+		}
+		if check.Note != nil {
+			if note := check.Note(ctx); note != nil {
+				notes[check.Name] = note.String()
+			}
 		}
 	}
 	word := map[bool]string{true: "ready", false: "not ready"}[status == http.StatusOK]
-	return c.JSON(status, map[string]any{"status": word, "role": s.opts.Role, "parts": parts})
+	body := map[string]any{"status": word, "role": s.opts.Role, "parts": parts}
+	if len(notes) > 0 {
+		body["notes"] = notes
+	}
+	return c.JSON(status, body)
 }

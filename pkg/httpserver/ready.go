@@ -15,6 +15,7 @@ type Readiness struct {
 	Ours    bool // and it is the role that was asked for
 	Ready   bool
 	Parts   map[string]string // part → ok, or why it is not ready
+	Notes   map[string]string // part → what is not as it should be although the part is ready
 }
 
 // Late returns the parts that are not ready, by name.
@@ -46,9 +47,10 @@ func AskReady(ctx context.Context, client *http.Client, role, address string) (R
 	var answer struct {
 		Role  string            `json:"role"`
 		Parts map[string]string `json:"parts"`
+		Notes map[string]string `json:"notes"`
 	}
 	if json.NewDecoder(io.LimitReader(res.Body, maxReadiness)).Decode(&answer) != nil || answer.Role != role {
 		return Readiness{Answers: true}, nil
 	}
-	return Readiness{Answers: true, Ours: true, Ready: res.StatusCode == http.StatusOK, Parts: answer.Parts}, nil
+	return Readiness{Answers: true, Ours: true, Ready: res.StatusCode == http.StatusOK, Parts: answer.Parts, Notes: answer.Notes}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tasador/pkg/apperror"
 	"tasador/pkg/observability"
 )
 
@@ -47,10 +48,12 @@ type Route struct {
 	BodyLimit int64 // bytes; 0 means 4 MiB, NoBodyLimit none
 }
 
-// Check is one condition for readiness. Probe returns nil, or a sentence that says what is missing.
+// Check is one condition for readiness. Probe returns nil, or a sentence that says what is missing. Note says what is not as it should be although the server is
+// ready, nil if there is nothing. Either may be missing.
 type Check struct {
 	Name  string
 	Probe func(ctx context.Context) error
+	Note  func(ctx context.Context) *apperror.Sentence
 }
 
 // Options say what to serve. Role, Listener, Log, Metrics and Build are required.

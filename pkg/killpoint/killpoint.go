@@ -35,5 +35,8 @@ const (
 	ModelNamed        Point = "model-named"         // it is named, the requests still get the one before
 	AfterGarbageClaim Point = "after-garbage-claim" // a deleted run can no longer be restored, nothing of it is removed
 	AfterGarbageFiles Point = "after-garbage-files" // its files are gone, its rows are not
-	AfterPredictionIn Point = "after-prediction-in" // a prediction is recorded, its request is not answered
+	JournalHalf       Point = "journal-half"        // half of what is written to the journal at once is with the system
+	AfterPredictionIn Point = "after-prediction-in" // a prediction is in the journal, its request is not answered
+	AfterShip         Point = "after-ship"          // a batch of the journal is with the database, the journal does not say so
+	AfterCheckpoint   Point = "after-checkpoint"    // the journal says so, segments that are through are not removed
 )

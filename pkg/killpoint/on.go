@@ -17,6 +17,9 @@ const Variable = "KILLPOINT"
 // ChunkRows makes the chunks of bulk loads small, so that a load of few rows has many.
 const ChunkRows = 64
 
+// SplitWrites lets what must be written as a whole be written in two parts, with a point between them.
+const SplitWrites = true
+
 // order is where to die.
 type order struct {
 	at   Point

@@ -132,6 +132,7 @@ func TestWhatGoingDownLosesIsKnownBefore(t *testing.T) {
 		}
 		steps, err := sqlstore.DownSteps(t.Context(), db, "prediction", 0)
 		require.NoError(t, err)
-		require.Equal(t, []sqlstore.DownStep{{Version: 1, Statement: "DROP TABLE predictions", Rows: 3}}, steps)
+		require.Equal(t, sqlstore.DownStep{Version: 2, Statement: "DROP TABLE prediction_feedback"}, steps[0])
+		require.Equal(t, sqlstore.DownStep{Version: 1, Statement: "DROP TABLE predictions", Rows: 3}, steps[len(steps)-1])
 	})
 }

@@ -84,19 +84,20 @@ func Try(folder Folder, name, what string) error {
 		_, err = f.Write(content)
 		err = errors.Join(err, f.Close(), folder.Remove(name)) // a network disk may say only at the close that it is full
 	}
-	return explain(err, what)
+	return Explain(err, what)
 }
 
 // TryDir is Try in the folder that dir names.
 func TryDir(dir, name, what string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return explain(err, what)
+		return Explain(err, what)
 	}
 	return errors.Join(Try(root, name, what), root.Close())
 }
 
-func explain(err error, what string) error {
+// Explain gives an error of writing a file its sentence; what is whose disk it is. Codes: Unavailable.
+func Explain(err error, what string) error {
 	var says string
 	switch {
 	case err == nil:

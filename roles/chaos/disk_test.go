@@ -179,7 +179,7 @@ func TestIdleServersNoticeAFullDisk(t *testing.T) {
 	disk := smallDisk(t, dir, func() *testkit.Process { return p })
 	p = idle(t, dir, func(args ...string) *testkit.Process { return testkit.Launch(t, nil, bin, args...) })
 	all := func(says string) (said []string) {
-		for role, part := range map[string]string{"pipeline": "database", "tracking": "database", "serving": "predictions"} {
+		for role, part := range map[string]string{"pipeline": "database", "tracking": "database", "serving": "journal"} {
 			said = append(said, awaitPart(t, p, role, part, says))
 		}
 		return said
@@ -191,7 +191,7 @@ func TestIdleServersNoticeAFullDisk(t *testing.T) {
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit, "it is not ready")
 	for _, sentence := range full {
-		require.Regexp(t, "^the disk of the database "+dir+`/[a-z]+\.db (is full; make space|cannot be written \(file too large\); check it), then try again$`, sentence)
+		require.Regexp(t, "^the disk of the (database|journal) "+dir+`/(serving/journal|[a-z]+\.db) (is full; make space|cannot be written \(file too large\); check it), then try again$`, sentence)
 		require.Contains(t, string(out), sentence)
 	}
 	disk.free()
@@ -222,10 +222,10 @@ func TestIdleServersNoticeWhatTheyMayNotWriteAnyMore(t *testing.T) {
 	for _, part := range files {
 		awaitPart(t, p, part[0], part[1], "ok")
 	}
-	require.NoError(t, os.Chmod(dir, 0o500))
-	awaitPart(t, p, "serving", "predictions", "no file can be written at the database "+dir+"/predictions.db, for want of permission; let the user")
-	require.NoError(t, os.Chmod(dir, 0o700))
-	awaitPart(t, p, "serving", "predictions", "ok")
+	require.NoError(t, os.Chmod(filepath.Join(dir, "serving", "journal"), 0o500))
+	awaitPart(t, p, "serving", "journal", "no file can be written at the journal "+dir+"/serving/journal, for want of permission; let the user")
+	require.NoError(t, os.Chmod(filepath.Join(dir, "serving", "journal"), 0o700))
+	awaitPart(t, p, "serving", "journal", "ok")
 	require.NoError(t, os.Rename(filepath.Join(dir, "tracking.db"), filepath.Join(dir, "elsewhere.db")))
 	awaitPart(t, p, "tracking", "database", "was removed or replaced while it was in use; put the right one there")
 	require.NoError(t, os.Rename(filepath.Join(dir, "elsewhere.db"), filepath.Join(dir, "tracking.db")))

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -81,6 +82,13 @@ func (w *world) loadServing(ctx context.Context, lines int) *load {
 		})
 	}
 	return l
+}
+
+// refused is how many requests got no answer, or an error.
+func (l *load) refused() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.asked - len(l.answered)
 }
 
 func (l *load) count() int {
@@ -193,24 +201,97 @@ func TestServingKilledInTheMiddleOfAModelSwap(t *testing.T) {
 	}
 }
 
-func TestServingKilledBetweenRecordAndAnswer(t *testing.T) {
+// TestServingKilledOnTheWayOfAPrediction kills it in the middle of a write to the journal, before the answer, and where the journal and the database may disagree.
+func TestServingKilledOnTheWayOfAPrediction(t *testing.T) {
 	if testing.Short() {
 		return // builds the binary
 	}
 	t.Parallel()
 	w, _ := trained(t, testkit.Build(t, "-tags=killpoints"))
-	serving := w.start(t, "serving", "KILLPOINT="+string(killpoint.AfterPredictionIn)+":40")
-	load := w.loadServing(t.Context(), 4)
-	<-serving.Ended()
-	require.True(t, serving.KilledItself(), serving.Log())
-	before := load.count()
-	serving = w.start(t, "serving")
-	require.Eventually(t, func() bool { return load.count() > before+40 }, time.Minute, 5*time.Millisecond)
-	load.stop()
-	load.wg.Wait()
-	serving.Stop(t)
-	wrong, unanswered := load.wrong(t, w)
-	require.Empty(t, wrong)
-	require.Positive(t, unanswered, "the prediction that was recorded when the process died was not answered")
-	require.LessOrEqual(t, unanswered, 4, "one for each line")
+	dir := w.dir
+	for _, point := range []string{
+		string(killpoint.JournalHalf) + ":40", string(killpoint.AfterPredictionIn) + ":40", string(killpoint.AfterShip) + ":3", string(killpoint.AfterCheckpoint) + ":4",
+	} {
+		t.Run(point, func(t *testing.T) {
+			w.dir = filepath.Join(dir, strings.ReplaceAll(point, ":", "-"))
+			serving := w.start(t, "serving", "KILLPOINT="+point)
+			load := w.loadServing(t.Context(), 4)
+			<-serving.Ended()
+			require.True(t, serving.KilledItself(), serving.Log())
+			before := load.count()
+			serving = w.start(t, "serving")
+			require.Eventually(t, func() bool { return load.count() > before+40 }, time.Minute, 5*time.Millisecond)
+			load.stop()
+			load.wg.Wait()
+			http.DefaultClient.CloseIdleConnections()
+			serving.Stop(t)
+			wrong, unanswered := load.wrong(t, w)
+			require.Empty(t, wrong)
+			require.LessOrEqual(t, unanswered, 4, "one for each line")
+			if strings.HasPrefix(point, string(killpoint.AfterPredictionIn)) {
+				require.Positive(t, unanswered, "the prediction that was recorded when the process died was not answered")
+			}
+			left, err := filepath.Glob(filepath.Join(w.folder("serving"), "serving", "journal", "*.journal"))
+			require.NoError(t, err)
+			require.LessOrEqual(t, len(left), 1, "what is shipped is removed")
+		})
+	}
+}
+
+// TestTheDiskOfServingIsFull fills it under load. By default answers that cannot be recorded are not given; where they are, they are counted.
+func TestTheDiskOfServingIsFull(t *testing.T) {
+	if testing.Short() {
+		return // builds the binary
+	}
+	t.Parallel()
+	w, _ := trained(t, testkit.Build(t))
+	dir := w.dir
+	for _, setting := range []string{"refuse", "serve"} {
+		t.Run(setting, func(t *testing.T) {
+			w.dir = filepath.Join(dir, setting)
+			w.moreServing = []string{"--serving.unrecorded=" + setting}
+			var serving *testkit.Process
+			disk := smallDisk(t, w.folder("serving"), func() *testkit.Process { return serving })
+			serving = w.start(t, "serving")
+			load := w.loadServing(t.Context(), 3)
+			require.Eventually(t, func() bool { return load.count() > 50 }, time.Minute, 5*time.Millisecond)
+			disk.fill()
+			if setting == "refuse" {
+				require.Eventually(t, func() bool { return load.refused() > 20 }, time.Minute, 5*time.Millisecond)
+				require.Regexp(t, "^the disk of the journal .*(is full; make space|cannot be written)", awaitPart(t, serving, "serving", "journal", "the disk of the journal"))
+			} else {
+				require.Eventually(t, func() bool { return w.unrecorded(t) > 20 }, time.Minute, 5*time.Millisecond)
+			}
+			disk.free()
+			awaitPart(t, serving, "serving", "journal", "ok")
+			before := load.count()
+			require.Eventually(t, func() bool { return load.count() > before+50 }, time.Minute, 5*time.Millisecond)
+			load.stop()
+			load.wg.Wait()
+			given := w.unrecorded(t)
+			http.DefaultClient.CloseIdleConnections()
+			serving.Stop(t)
+			wrong, _ := load.wrong(t, w)
+			require.Len(t, wrong, given, "%v", wrong)
+			for _, line := range wrong {
+				require.Contains(t, line, "answered but not recorded")
+			}
+			require.Equal(t, setting == "serve", given > 0)
+		})
+	}
+}
+
+// unrecorded returns how many predictions serving has given without a record.
+func (w *world) unrecorded(t *testing.T) int {
+	t.Helper()
+	res, err := http.Get(w.uri("serving") + "/metrics")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, res.Body.Close()) }()
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	_, after, found := strings.Cut(string(body), "\ntasador_predictions_unrecorded_total ")
+	require.True(t, found)
+	n, err := strconv.Atoi(strings.SplitN(after, "\n", 2)[0])
+	require.NoError(t, err)
+	return n
 }

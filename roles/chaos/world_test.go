@@ -34,6 +34,7 @@ type world struct {
 	address           map[string]string // role → host:port
 	line              map[string]string // role → where the others are told that it is, if that is not its address
 	more              []string          // flags of the pipeline
+	moreServing       []string          // flags of serving
 	listings          map[string]string // rawdata, cleandata → their databases, if those are not files of the pipeline
 }
 
@@ -78,7 +79,7 @@ func (w *world) args(role string) []string {
 		args[0] = "--role=source,tracking"
 		return append(args, "--tracking.listen="+w.address["tracking"], "--source.listen="+w.address["source"], "--source.batches="+w.batches, "--source.seed=2")
 	case "serving":
-		return append(args, "--serving.listen="+w.address["serving"], "--tracking.uri="+w.told("tracking"), "--serving.follow=20ms")
+		return append(append(args, "--serving.listen="+w.address["serving"], "--tracking.uri="+w.told("tracking"), "--serving.follow=20ms"), w.moreServing...)
 	default:
 		return append(append(args, "--pipeline.listen="+w.address["pipeline"], "--tracking.uri="+w.told("tracking"), "--source.uri="+w.told("source"),
 			"--schedule.cron=none", "--schedule.retry-delay=100ms", fmt.Sprintf("--schedule.retries=%d", w.retries), "--gate.min-new-records=100",

@@ -7,7 +7,6 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/inference"
 	"tasador/pkg/killpoint"
-	"tasador/pkg/sqlstore/predictionstore"
 )
 
 // version is a model version with what answering needs of it, resolved once for each swap. It is never changed.
@@ -45,9 +44,10 @@ type question struct {
 	prices   []float64 // dollars, of requests, once they are answered
 
 	scratch []float64
+	entry   []byte // of the journal
 }
 
-// item is what is wrong with one listing of a question.
+// itemError is what is wrong with one listing of a question.
 type itemError struct {
 	index int // in requests
 	err   error
@@ -76,26 +76,11 @@ func (r *role) answer(ctx context.Context, q *question) error {
 	if q.unkept {
 		return nil
 	}
-	if err := r.record(ctx, q); err != nil {
+	if err := r.record(q); err != nil {
 		r.log.DebugContext(ctx, "a prediction was not recorded", "request_id", q.id, "error", err)
 		return err
 	}
 	killpoint.At(killpoint.AfterPredictionIn)
-	return nil
-}
-
-// record stores the answers of a question. Codes: Unavailable.
-func (r *role) record(ctx context.Context, q *question) error {
-	for i := range q.requests {
-		req := &q.requests[i]
-		err := r.store.Record(ctx, predictionstore.Record{
-			RequestID: q.id, PredictedAt: q.now, ModelName: q.version.Name, ModelVersion: q.version.Version, ModelRunID: q.version.RunID,
-			AsOf: req.AsOf, Prediction: q.prices[i], Listing: req.Listing, Street: req.Street,
-		})
-		if err != nil {
-			return err
-		}
-	}
 	return nil
 }
 

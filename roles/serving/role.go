@@ -15,11 +15,13 @@ import (
 	"tasador/pkg/config"
 	"tasador/pkg/httpserver"
 	"tasador/pkg/inference"
+	"tasador/pkg/journal"
 	"tasador/pkg/lifecycle"
 	"tasador/pkg/observability"
 	"tasador/pkg/registry"
 	"tasador/pkg/sqlstore/predictionstore"
 	"tasador/pkg/trackingclient"
+	"tasador/pkg/writable"
 	"tasador/web"
 )
 
@@ -33,22 +35,26 @@ const (
 )
 
 type role struct {
-	cfg       *config.Config
-	log       *slog.Logger
-	build     observability.Build
-	store     *predictionstore.Store
-	predictor *inference.Predictor
-	resolved  atomic.Pointer[version] // of the version that answered last
-	tracking  tracking
-	metrics   *metrics
-	site      *web.Site
-	document  document
-	now       func() time.Time
-	server    *httpserver.Server
-	header    *httpserver.Header
+	cfg        *config.Config
+	log        *slog.Logger
+	build      observability.Build
+	store      *predictionstore.Store
+	journal    *journal.Journal
+	shipper    *journal.Shipper
+	writable   *writable.Probe // of the journal
+	unrecorded atomic.Bool     // the journal did not take the last answers
+	predictor  *inference.Predictor
+	resolved   atomic.Pointer[version] // of the version that answered last
+	tracking   tracking
+	metrics    *metrics
+	site       *web.Site
+	document   document
+	now        func() time.Time
+	server     *httpserver.Server
+	header     *httpserver.Header
 }
 
-// New opens the predictions database, takes up the model that was served last, and returns the server that listens on ln.
+// New opens the predictions database and the journal before it, takes up the model that was served last, and returns the server that listens on ln.
 // Codes: Invalid for a wrong setting, Unavailable or FailedPrecondition if the database cannot be used.
 func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger) (lifecycle.Service, error) {
 	stage, err := registry.ParseStage(cfg.Serving.Stage)
@@ -57,6 +63,9 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 	}
 	if cfg.Serving.Follow <= 0 {
 		return nil, apperror.New(apperror.Invalid, "--serving.follow=%s is no time between two looks; use a positive one, such as 2s", cfg.Serving.Follow)
+	}
+	if u := cfg.Serving.Unrecorded; u != unrecordedRefuse && u != unrecordedServe {
+		return nil, apperror.New(apperror.Invalid, "--serving.unrecorded=%s is neither %s nor %s", u, unrecordedRefuse, unrecordedServe)
 	}
 	site, err := web.New()
 	if err != nil {
@@ -78,10 +87,14 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		}),
 		now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }, // as precise as what is stored
 	}
-	r.header = httpserver.NewHeader(cfg, config.RoleServing, nil)
-	r.metrics = newMetrics(metricsRegistry, r.predictor)
-	if r.document, err = newDocument(build.Version); err != nil {
+	if err := r.openJournal(filepath.Join(cfg.DataDir, filepath.FromSlash(journalFolder))); err != nil {
 		return nil, errors.Join(err, store.Close())
+	}
+	r.writable = writable.NewProbe("the journal", r.journal.Check)
+	r.header = httpserver.NewHeader(cfg, config.RoleServing, nil)
+	r.metrics = newMetrics(metricsRegistry, r.predictor, r.journal, r.shipper)
+	if r.document, err = newDocument(build.Version); err != nil {
+		return nil, errors.Join(err, r.journal.Close(), store.Close())
 	}
 	r.server = httpserver.New(httpserver.Options{
 		Role:         config.RoleServing,
@@ -92,7 +105,8 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		AllowedHosts: cfg.HTTP.AllowedHosts, StopDelay: cfg.HTTP.StopDelay,
 		Checks: []httpserver.Check{
 			{Name: "model", Probe: func(context.Context) error { _, err := r.predictor.Current(); return err }},
-			{Name: "predictions", Probe: store.Ping},
+			{Name: "journal", Probe: r.probeJournal, Note: r.noteJournal},
+			{Name: "predictions", Note: r.noteBacklog},
 		},
 		WriteError: r.writeError,
 		Header:     r.header,
@@ -105,7 +119,8 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 func (r *role) Run(ctx context.Context, ready func()) error {
 	err := lifecycle.Group{Services: []lifecycle.Named{
 		{Name: "follow", Service: r.predictor},
+		{Name: "ship", Service: r.shipper}, // ends after the last answer
 		{Name: "http", Service: r.server},
 	}}.Run(ctx, ready)
-	return errors.Join(err, r.store.Close())
+	return errors.Join(err, r.journal.Close(), r.store.Close())
 }

@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +18,7 @@ import (
 
 	"tasador/migrations"
 	"tasador/pkg/apperror"
+	"tasador/pkg/journal"
 	"tasador/pkg/property"
 	"tasador/pkg/sqlstore"
 	"tasador/pkg/sqlstore/predictionstore"
@@ -66,11 +67,40 @@ func record(id string) predictionstore.Record {
 	}
 }
 
+// sequence numbers the entries of this process; keep stores records as a journal brings them, each in an entry of its own.
+var sequence atomic.Int64
+
+func entryOf(r predictionstore.Record) journal.Entry {
+	head := predictionstore.Request{
+		ID: r.RequestID, PredictedAt: r.PredictedAt, ModelName: r.ModelName, ModelVersion: r.ModelVersion, ModelRunID: r.ModelRunID, First: r.Item,
+	}
+	payload := predictionstore.AppendItem(predictionstore.AppendRequest(nil, head, 1), r.AsOf, r.Prediction, &r.Listing, r.Street)
+	return journal.Entry{Segment: strings.Repeat("a", 32), Sequence: sequence.Add(1), Payload: payload}
+}
+
+func keep(ctx context.Context, s *predictionstore.Store, records ...predictionstore.Record) error {
+	var entries []journal.Entry
+	for _, r := range records {
+		entries = append(entries, entryOf(r))
+	}
+	refused, err := s.Store(ctx, entries)
+	if len(refused) > 0 {
+		return fmt.Errorf("refused: %v", refused)
+	}
+	return err
+}
+
+// plain is a record without its key.
+func plain(r predictionstore.Record) predictionstore.Record {
+	r.ID = 0
+	return r
+}
+
 func TestARecordIsReadBackAfterARestart(t *testing.T) { onEach(t, testARecordIsReadBackAfterARestart) }
 
 func testARecordIsReadBackAfterARestart(t *testing.T, url string) {
 	s := open(t, url)
-	require.NoError(t, s.Record(t.Context(), record("one")))
+	require.NoError(t, keep(t.Context(), s, record("one")))
 	require.NoError(t, s.Close())
 
 	s = open(t, url)
@@ -80,7 +110,7 @@ func testARecordIsReadBackAfterARestart(t *testing.T, url string) {
 	require.Len(t, got, 1)
 	require.True(t, property.IsNull(got[0].Listing.Street))
 	got[0].Listing.Street = 0
-	require.Equal(t, []predictionstore.Record{record("one")}, got)
+	require.Equal(t, record("one"), plain(got[0]))
 }
 
 func TestWhatWasLeftOutIsNull(t *testing.T) { onEach(t, testWhatWasLeftOutIsNull) }
@@ -93,7 +123,7 @@ func testWhatWasLeftOutIsNull(t *testing.T, url string) {
 		BrokeredBy: property.Null(), Price: property.Null(), Street: property.Null(),
 		Status: property.NewText("sold"), Bed: 0, Bath: 1, AcreLot: 1, HouseSize: 1,
 	}
-	require.NoError(t, s.Record(t.Context(), r))
+	require.NoError(t, keep(t.Context(), s, r))
 	require.NoError(t, s.Close())
 
 	pool, err := sqlstore.Pool(connect(t, url))
@@ -105,29 +135,144 @@ func testWhatWasLeftOutIsNull(t *testing.T, url string) {
 	require.Zero(t, bed, "a bed count of 0 is a number")
 }
 
-func TestConcurrentRecordsAreAllStored(t *testing.T) { onEach(t, testConcurrentRecordsAreAllStored) }
+// TestAnEntryThatComesAgainChangesNothing brings batches twice, and halves of them, as a kill between commit and checkpoint does.
+func TestAnEntryThatComesAgainChangesNothing(t *testing.T) {
+	onEach(t, testAnEntryThatComesAgainChangesNothing)
+}
 
-func testConcurrentRecordsAreAllStored(t *testing.T, url string) {
+func testAnEntryThatComesAgainChangesNothing(t *testing.T, url string) {
 	s := open(t, url)
-	var wg sync.WaitGroup
-	errs := make([]error, 400)
-	for i := range errs {
-		wg.Go(func() { errs[i] = s.Record(context.Background(), record(fmt.Sprint("r", i))) })
+	defer func() { require.NoError(t, s.Close()) }()
+	var entries []journal.Entry
+	for i := range 450 { // more than one statement takes
+		entries = append(entries, entryOf(record(fmt.Sprint("r", i))))
 	}
-	wg.Wait()
-	for _, err := range errs {
+	told := predictionstore.Feedback{RequestID: "r7", SalePrice: 5, ReceivedAt: record("").PredictedAt}
+	entries = append(entries, journal.Entry{Segment: "b", Sequence: 1, Payload: predictionstore.AppendFeedback(nil, told)})
+	for _, part := range [][]journal.Entry{entries[:300], entries, entries[200:], entries} {
+		refused, err := s.Store(t.Context(), part)
 		require.NoError(t, err)
+		require.Empty(t, refused)
 	}
 	n, err := s.Count(t.Context())
 	require.NoError(t, err)
-	require.EqualValues(t, len(errs), n)
-	for i := range errs {
-		got, err := s.ByRequest(t.Context(), fmt.Sprint("r", i))
+	require.EqualValues(t, 450, n)
+	var feedback int64
+	require.NoError(t, connect(t, url).Table("prediction_feedback").Count(&feedback).Error)
+	require.EqualValues(t, 1, feedback)
+	for _, id := range []string{"r0", "r299", "r449"} {
+		got, err := s.ByRequest(t.Context(), id)
 		require.NoError(t, err)
 		require.Len(t, got, 1)
 	}
+	// The same request again is another prediction.
+	require.NoError(t, keep(t.Context(), s, record("r0")))
+	got, err := s.ByRequest(t.Context(), "r0")
+	require.NoError(t, err)
+	require.Len(t, got, 2)
+}
+
+// TestTheItemsOfAListAreRowsOfOneRequest also brings entries that no version wrote among others.
+func TestTheItemsOfAListAreRowsOfOneRequest(t *testing.T) { onEach(t, testTheItemsOfAList) }
+
+func testTheItemsOfAList(t *testing.T, url string) {
+	s := open(t, url)
+	defer func() { require.NoError(t, s.Close()) }()
+	r := record("list")
+	payload := predictionstore.AppendRequest(nil, predictionstore.Request{ID: r.RequestID, PredictedAt: r.PredictedAt, ModelName: "m", ModelVersion: "1", ModelRunID: "run", First: 1000}, 3)
+	for i := range 3 {
+		payload = predictionstore.AppendItem(payload, r.AsOf, float64(i), &r.Listing, r.Street)
+	}
+	refused, err := s.Store(t.Context(), []journal.Entry{
+		{Segment: "s", Sequence: 1, Payload: []byte{99}}, {Segment: "s", Sequence: 2, Payload: payload}, {Segment: "s", Sequence: 3, Payload: payload[:len(payload)-1]},
+		{Segment: "s", Sequence: 4, Payload: append(bytes.Clone(payload), 0)}, {Segment: "s", Sequence: 5},
+	})
+	require.NoError(t, err)
+	require.Equal(t, []int{0, 2, 3, 4}, refused)
+	got, err := s.ByRequest(t.Context(), "list")
+	require.NoError(t, err)
+	require.Len(t, got, 3)
+	for i, r := range got {
+		require.Equal(t, 1000+i, r.Item)
+		require.InDelta(t, float64(i), r.Prediction, 0)
+	}
+}
+
+// TestASaleBelongsToThePredictionThatItWasToldOf holds the rules: the newest prediction of the request and item that is not younger, and the last told counts,
+// whatever comes first.
+func TestASaleBelongsToThePredictionThatItWasToldOf(t *testing.T) { onEach(t, testASale) }
+
+func testASale(t *testing.T, url string) {
+	s := open(t, url)
+	defer func() { require.NoError(t, s.Close()) }()
+	at := func(minute int) time.Time { return time.Date(2026, 1, 1, 0, minute, 0, 0, time.UTC) }
+	prediction := func(id string, item, minute int) journal.Entry {
+		r := record(id)
+		r.Item, r.PredictedAt = item, at(minute)
+		return entryOf(r)
+	}
+	sale := func(id string, item, minute int, price float64, soldAt string) journal.Entry {
+		f := predictionstore.Feedback{RequestID: id, Item: item, SalePrice: price, ReceivedAt: at(minute)}
+		if soldAt != "" {
+			f.SoldAt = property.NewText(soldAt)
+		}
+		return journal.Entry{Segment: "sales", Sequence: sequence.Add(1), Payload: predictionstore.AppendFeedback(nil, f)}
+	}
+	for _, batch := range [][]journal.Entry{
+		{sale("early", 0, 9, 90, "2026-01-05")}, // its prediction comes by another journal, later
+		{prediction("once", 0, 1), prediction("once", 1, 1), prediction("twice", 0, 1), prediction("twice", 0, 5), prediction("ONCE", 0, 1)},
+		{sale("once", 1, 3, 20, ""), sale("twice", 0, 3, 30, ""), sale("twice", 0, 8, 80, ""), sale("once", 1, 2, 10, "2026-01-02"), sale("nobody", 0, 2, 1, "")},
+		{prediction("early", 0, 2)},
+	} {
+		_, err := s.Store(t.Context(), batch)
+		require.NoError(t, err)
+	}
+	sales := func(id string) (got []string) {
+		records, err := s.ByRequest(t.Context(), id)
+		require.NoError(t, err)
+		for _, r := range records {
+			if got = append(got, "none"); r.Sale != nil {
+				got[len(got)-1] = fmt.Sprint(r.Sale.Price, " ", r.Sale.SoldAt.Value, " ", r.Sale.ToldAt.Minute())
+			}
+		}
+		return got
+	}
+	require.Equal(t, []string{"none", "20  3"}, sales("once"))
+	require.Equal(t, []string{"30  3", "80  8"}, sales("twice"))
+	require.Equal(t, []string{"90 2026-01-05 9"}, sales("early"))
+	require.Equal(t, []string{"none"}, sales("ONCE"))
+	for id, want := range map[string]bool{"once": true, "nobody": false, "Once": false, "once ": false, "a\x00": false} {
+		has, err := s.Has(t.Context(), id, 0)
+		require.NoError(t, err)
+		require.Equal(t, want, has, id)
+	}
+	has, err := s.Has(t.Context(), "once", 2)
+	require.NoError(t, err)
+	require.False(t, has)
+}
+
+// TestRowsOfTheFirstVersionAreKept migrates a table that has some.
+func TestRowsOfTheFirstVersionAreKept(t *testing.T) { onEach(t, testRowsOfTheFirstVersion) }
+
+func testRowsOfTheFirstVersion(t *testing.T, url string) {
+	db := connect(t, url)
+	require.NoError(t, sqlstore.MigrateUp(t.Context(), db, "prediction", 1))
+	for range 2 {
+		require.NoError(t, db.Exec(`INSERT INTO predictions (request_id, predicted_at, model_name, model_version, model_run_id, as_of, prediction, status)
+			VALUES ('old', '2026-01-02T03:04:05.678901Z', 'm', '1', 'run', '2026-01-01T00:00:00.000000Z', 5, 'sold')`).Error)
+	}
+	s := open(t, url)
+	require.NoError(t, keep(t.Context(), s, record("new")))
+	old, err := s.ByRequest(t.Context(), "old")
+	require.NoError(t, err)
+	require.Len(t, old, 2)
+	require.Zero(t, old[0].Item)
 	require.NoError(t, s.Close())
-	require.Error(t, s.Record(t.Context(), record("late")))
+	require.NoError(t, sqlstore.MigrateDown(t.Context(), db, "prediction", 1))
+	var n int64
+	require.NoError(t, db.Table("predictions").Count(&n).Error)
+	require.EqualValues(t, 3, n)
+	require.NoError(t, sqlstore.Migrate(t.Context(), db, "prediction"))
 }
 
 func TestADatabaseThatCannotBeWrittenSaysSo(t *testing.T) {
@@ -146,67 +291,17 @@ func TestADatabaseThatCannotBeWrittenSaysSo(t *testing.T) {
 	defer cancel()
 	err = s.Ping(ctx)
 	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
-	err = s.Record(ctx, record("blocked"))
-	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
-	require.Contains(t, apperror.MessageOf(err), "cannot be recorded")
+	require.Error(t, keep(ctx, s, record("blocked")))
 	require.NoError(t, tx.Rollback())
 
 	// Without its table nothing can be stored either.
 	_, err = pool.ExecContext(t.Context(), "DROP TABLE predictions")
 	require.NoError(t, err)
-	err = s.Record(t.Context(), record("no table"))
-	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
+	require.Error(t, keep(t.Context(), s, record("no table")))
 	err = s.Ping(t.Context())
-	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err), "after a failure the probe writes")
+	require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
 	require.NoError(t, sqlstore.Close(db))
 	require.NoError(t, s.Close())
-}
-
-func TestAFullDatabaseIsReadyAgainOnceThereIsRoom(t *testing.T) {
-	onEach(t, testAFullDatabaseIsReadyAgainOnceThereIsRoom)
-}
-
-func testAFullDatabaseIsReadyAgainOnceThereIsRoom(t *testing.T, url string) {
-	var log bytes.Buffer
-	s, err := predictionstore.Open(t.Context(), url, slog.New(slog.NewTextHandler(&log, nil)))
-	require.NoError(t, err)
-	db := connect(t, url)
-	on := map[sqlstore.Engine][]string{
-		sqlstore.SQLite: {"CREATE TRIGGER full_disk BEFORE INSERT ON predictions BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"},
-		sqlstore.MySQL:  {"CREATE TRIGGER full_disk BEFORE INSERT ON predictions FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'full'"},
-		sqlstore.Postgres: {
-			"CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$full$$; END'",
-			"CREATE TRIGGER full_disk BEFORE INSERT ON predictions EXECUTE FUNCTION full_disk()",
-		},
-	}[sqlstore.EngineOf(db)]
-	off := "DROP TRIGGER full_disk"
-	if sqlstore.EngineOf(db) == sqlstore.Postgres {
-		off += " ON predictions"
-	}
-	refuse := func(refused bool) {
-		statements := []string{off}
-		if refused {
-			statements = on
-		}
-		for _, statement := range statements {
-			require.NoError(t, db.Exec(statement).Error)
-		}
-	}
-
-	refuse(true)
-	for range 3 {
-		require.Error(t, s.Record(t.Context(), record("full")))
-	}
-	require.Error(t, s.Ping(t.Context()))
-	refuse(false)
-	require.NoError(t, s.Ping(t.Context()))
-	n, err := s.Count(t.Context())
-	require.NoError(t, err)
-	require.Zero(t, n, "the probe leaves nothing behind")
-	require.NoError(t, s.Record(t.Context(), record("room")))
-	require.NoError(t, s.Close())
-	require.Equal(t, 1, strings.Count(log.String(), "cannot be recorded"), "the log tells of the change, not of each failure")
-	require.Equal(t, 1, strings.Count(log.String(), "recorded again"))
 }
 
 func TestOpenNamesAWrongDatabase(t *testing.T) {
@@ -225,7 +320,7 @@ func testRecentGoesBackPageByPage(t *testing.T, url string) {
 	for i := range 5 {
 		r := record(fmt.Sprint("r", i))
 		r.ModelName, r.ModelVersion = "m", fmt.Sprint(i%2)
-		require.NoError(t, store.Record(t.Context(), r))
+		require.NoError(t, keep(t.Context(), store, r))
 	}
 	ids := func(q predictionstore.Query) ([]string, int64) {
 		found, next, err := store.Recent(t.Context(), q)
@@ -262,7 +357,7 @@ func testTextsComeBackByteForByte(t *testing.T, url string) {
 	for _, id := range []string{"a", "A", "á", "a ", "ａ", "日本 🏠"} {
 		r := record(id)
 		r.Street, r.Listing.City = property.NewText(id+"  "), property.NewText(strings.Repeat("🏠", 1000))
-		require.NoError(t, s.Record(t.Context(), r))
+		require.NoError(t, keep(t.Context(), s, r))
 	}
 	for _, id := range []string{"a", "A", "á", "a ", "ａ", "日本 🏠"} {
 		got, err := s.ByRequest(t.Context(), id)
@@ -273,7 +368,7 @@ func testTextsComeBackByteForByte(t *testing.T, url string) {
 	}
 	r := record("odd")
 	r.Street, r.Listing.City = property.NewText("a\x00b"), property.NewText("a\xffb")
-	require.NoError(t, s.Record(t.Context(), r))
+	require.NoError(t, keep(t.Context(), s, r))
 	got, err := s.ByRequest(t.Context(), "odd")
 	require.NoError(t, err)
 	require.Equal(t, []string{"a\uFFFDb", "a\uFFFDb"}, []string{got[0].Street.Value, got[0].Listing.City.Value})
@@ -291,7 +386,7 @@ func testNumbersComeBackBitForBit(t *testing.T, url string) {
 	for i, v := range []float64{0.1, 1.0 / 3, 1e300, 5e-324, math.MaxFloat64, 9007199254740993, -245706.06} {
 		r := record(fmt.Sprint(i))
 		r.Prediction, r.Listing.AcreLot = v, v
-		require.NoError(t, s.Record(t.Context(), r))
+		require.NoError(t, keep(t.Context(), s, r))
 		got, err := s.ByRequest(t.Context(), fmt.Sprint(i))
 		require.NoError(t, err)
 		require.Equal(t, []float64{v, v}, []float64{got[0].Prediction, got[0].Listing.AcreLot})
@@ -304,17 +399,17 @@ func TestAServerThatIsAway(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			s := open(t, server.NewDatabase(t))
 			defer func() { require.NoError(t, s.Close()) }()
-			require.NoError(t, s.Record(t.Context(), record("before")))
+			require.NoError(t, keep(t.Context(), s, record("before")))
 			server.Stop(t)
-			err := s.Record(t.Context(), record("away"))
+			err := keep(t.Context(), s, record("away"))
 			require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
-			require.Contains(t, apperror.MessageOf(err), "the prediction cannot be recorded, so it is not given: the database ")
+			require.Contains(t, apperror.MessageOf(err), "the database ")
 			err = s.Ping(t.Context())
 			require.Equal(t, apperror.Unavailable, apperror.CodeOf(err))
 			require.Contains(t, apperror.MessageOf(err), "does not answer; check that it runs")
 			server.Restart(t)
 			require.NoError(t, s.Ping(t.Context()))
-			require.NoError(t, s.Record(t.Context(), record("after")))
+			require.NoError(t, keep(t.Context(), s, record("after")))
 			n, err := s.Count(t.Context())
 			require.NoError(t, err)
 			require.EqualValues(t, 2, n)

@@ -3,6 +3,7 @@ package predictionstore
 import (
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -36,6 +37,7 @@ type row struct {
 	ZipCode      sql.NullString
 	HouseSize    sql.NullFloat64
 	PrevSoldDate sql.NullString
+	Item         int
 }
 
 // TableName names the table for gorm.
@@ -48,6 +50,11 @@ func columnsOf(db *gorm.DB) ([]string, error) {
 		return nil, fmt.Errorf("columns of predictions: %w", err)
 	}
 	return statement.Schema.DBNames, nil
+}
+
+// firstColumns are those that the table had from its first version on.
+func firstColumns(columns []string) []string {
+	return slices.DeleteFunc(slices.Clone(columns), func(name string) bool { return name == "item" })
 }
 
 func rowOf(r Record) row {
@@ -72,6 +79,7 @@ func rowOf(r Record) row {
 		ZipCode:      text(l.ZipCode),
 		HouseSize:    number(l.HouseSize),
 		PrevSoldDate: text(l.PrevSoldDate),
+		Item:         r.Item,
 	}
 }
 
@@ -97,6 +105,7 @@ func (r row) record() (Record, error) {
 			PrevSoldDate: property.Text{Value: r.PrevSoldDate.String, Valid: r.PrevSoldDate.Valid},
 		},
 		Street: property.Text{Value: r.Street.String, Valid: r.Street.Valid},
+		Item:   r.Item, ID: r.ID,
 	}, nil
 }
 

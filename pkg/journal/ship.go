@@ -1,0 +1,339 @@
+package journal
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"tasador/pkg/killpoint"
+)
+
+const (
+	readAhead    = 1 << 20
+	batchEntries = 500
+	batchBytes   = 4 << 20
+	usualEntry   = 512
+	linger       = 20 * time.Millisecond // after the first entry, for others
+	firstPause   = 100 * time.Millisecond
+	longestPause = 5 * time.Second
+	// While entries keep coming, shipping takes one part in shareOfTime of the time, so that those who append have the machine to themselves. A backlog
+	// beyond fastBytes ends the consideration.
+	shareOfTime = 10
+	fastBytes   = 1 << 30
+	lastEffort  = 5 * time.Second // to ship what is left when the process stops
+)
+
+// Sink is where entries are shipped to.
+type Sink interface {
+	// Store keeps the entries. It may be given one again that it has, which then changes nothing. refused are the indexes of entries that it will never be
+	// able to keep. An error means that none is known to be kept: they are brought again later.
+	Store(ctx context.Context, entries []Entry) (refused []int, err error)
+}
+
+// Shipper moves entries from a journal to a sink.
+type Shipper struct {
+	journal  *Journal
+	sink     Sink
+	reader   reader
+	failures atomic.Int64
+	failing  atomic.Pointer[error]
+	refused  bool // an entry of the segment that is read
+}
+
+// NewShipper returns the shipper of a journal, which has one at most.
+func NewShipper(j *Journal, sink Sink) *Shipper {
+	s := &Shipper{journal: j, sink: sink}
+	s.reader = reader{journal: j, at: *j.backlog.at.Load(), through: s.remove}
+	return s
+}
+
+// Failures counts how often the sink failed, and Err is why it does now, nil if it does not.
+func (s *Shipper) Failures() int64 { return s.failures.Load() }
+
+// Err returns why nothing can be shipped, nil if it can.
+func (s *Shipper) Err() error {
+	if err := s.failing.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// Run ships until ctx ends, and then what is left, if the sink takes it.
+func (s *Shipper) Run(ctx context.Context, ready func()) error {
+	ready()
+	defer s.reader.close()
+	for ctx.Err() == nil {
+		appended := s.journal.backlog.appended.Load()
+		begin := time.Now()
+		switch shipped := s.step(ctx); {
+		case !shipped:
+			s.await(ctx)
+		case s.journal.backlog.appended.Load() != appended && s.journal.Backlog().Bytes < fastBytes:
+			pause(ctx, (shareOfTime-1)*time.Since(begin))
+		}
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastEffort)
+	defer cancel()
+	for {
+		if shipped, err := s.try(last); err != nil || !shipped {
+			break // it is in the journal
+		}
+	}
+	if left := s.journal.Backlog(); left.Entries > 0 {
+		s.journal.opts.Log.Warn("entries of the journal are not shipped yet; they will be after the next start", "dir", s.journal.opts.Dir, "entries", left.Entries)
+	}
+	return nil
+}
+
+// await waits for an entry, and a moment for others.
+func (s *Shipper) await(ctx context.Context) {
+	j := s.journal
+	j.hungry.Store(true)
+	if j.backlog.appended.Load() == j.backlog.shipped.Load() {
+		select {
+		case <-j.news:
+		case <-ctx.Done():
+			return
+		}
+	}
+	pause(ctx, linger)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// step ships one batch, however long the sink is away. It reports false if there was nothing.
+func (s *Shipper) step(ctx context.Context) bool {
+	wait := firstPause
+	for {
+		shipped, err := s.try(ctx)
+		if err == nil || ctx.Err() != nil {
+			return shipped
+		}
+		pause(ctx, wait)
+		wait = min(2*wait, longestPause)
+	}
+}
+
+// try ships one batch once.
+func (s *Shipper) try(ctx context.Context) (bool, error) {
+	batch, err := s.reader.next()
+	if err == nil && len(batch) > 0 {
+		err = s.store(ctx, batch)
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			s.note(err)
+		}
+		return false, err
+	}
+	s.note(nil)
+	if len(batch) == 0 {
+		return false, nil
+	}
+	killpoint.At(killpoint.AfterShip)
+	s.pass()
+	return true, nil
+}
+
+func (s *Shipper) store(ctx context.Context, batch []Entry) error {
+	refused, err := s.sink.Store(ctx, batch)
+	if err != nil {
+		return err
+	}
+	for _, i := range refused {
+		s.refused = true
+		s.journal.opts.Log.Error("an entry of the journal can never be kept; its segment is put aside", "segment", batch[i].Segment, "sequence", batch[i].Sequence)
+	}
+	return nil
+}
+
+// note tells the log when shipping begins to fail and when it works again, and not each time.
+func (s *Shipper) note(err error) {
+	before := s.failing.Load()
+	if err == nil {
+		if before != nil {
+			s.failing.Store(nil)
+			s.journal.opts.Log.Info("the journal is shipped again", "dir", s.journal.opts.Dir, "entries", s.journal.Backlog().Entries)
+		}
+		return
+	}
+	s.failures.Add(1)
+	s.failing.Store(&err)
+	if before == nil {
+		s.journal.opts.Log.Error("the journal cannot be shipped; it is kept, and tried again", "dir", s.journal.opts.Dir, "error", err)
+	}
+}
+
+// pass puts the batch that was read last behind us: first on disk, then the segments that are through are removed.
+func (s *Shipper) pass() {
+	j, done := s.journal, s.reader.pass()
+	if err := s.reader.at.save(j.opts.Dir); err != nil { // as on a full disk: what is shipped may go all the same, at worst it is shipped again
+		j.opts.Log.Warn("how far the journal is shipped cannot be saved", "dir", j.opts.Dir, "error", err)
+	}
+	killpoint.At(killpoint.AfterCheckpoint)
+	for _, segment := range done {
+		s.remove(segment)
+	}
+}
+
+// remove takes a segment away that is through; one with an entry that was refused is kept under another name.
+func (s *Shipper) remove(one *segment) {
+	j := s.journal
+	var err error
+	if s.refused {
+		err = os.Rename(one.path, one.path+".refused")
+		s.refused = false
+	} else {
+		err = os.Remove(one.path)
+	}
+	if err != nil {
+		j.opts.Log.Warn("a segment of the journal that is shipped cannot be removed", "segment", one.path, "error", err)
+	}
+	j.shelf.drop(one)
+}
+
+// reader reads batches of entries, each again until it is passed.
+type reader struct {
+	journal *Journal
+	at      checkpoint // before the batch
+	file    *os.File
+	segment *segment
+	batch   []Entry
+	end     checkpoint // behind the batch
+	done    []*segment // through when the batch is passed
+	bytes   int64      // of the batch
+	through func(*segment)
+}
+
+func (r *reader) close() {
+	if r.file != nil {
+		_ = r.file.Close() // only read
+	}
+	r.file, r.segment = nil, nil
+}
+
+// next returns the batch that comes, nothing if all is shipped.
+func (r *reader) next() ([]Entry, error) {
+	if len(r.batch) > 0 {
+		return r.batch, nil
+	}
+	for {
+		s := r.journal.shelf.first()
+		if s == nil {
+			return nil, nil
+		}
+		sealed := s.sealed.Load() // before the size: of a sealed one it is the last word
+		if err := r.open(s); err != nil {
+			return nil, err
+		}
+		if err := r.read(s.size.Load()); err != nil {
+			return nil, err
+		}
+		if len(r.batch) > 0 {
+			if sealed && r.end.Offset >= s.size.Load() {
+				r.done = append(r.done, s)
+			}
+			return r.batch, nil
+		}
+		if r.segment == nil { // it was damaged, and is gone
+			continue
+		}
+		if !sealed {
+			return nil, nil
+		}
+		r.close() // an empty one, or one that was passed before it was sealed
+		r.through(s)
+	}
+}
+
+func (r *reader) open(s *segment) error {
+	if r.segment == s {
+		return nil
+	}
+	r.close()
+	file, err := os.Open(s.path)
+	if err != nil {
+		return err
+	}
+	r.file, r.segment = file, s
+	if r.at.ID != s.id {
+		r.at = checkpoint{Number: s.number, ID: s.id, Offset: headerSize}
+	}
+	return nil
+}
+
+// read fills the batch from where it stands.
+func (r *reader) read(size int64) error {
+	r.end, r.bytes = r.at, 0
+	if r.at.Offset >= size {
+		return nil
+	}
+	in := bufio.NewReaderSize(io.NewSectionReader(r.file, r.at.Offset, size-r.at.Offset), int(min(readAhead, size-r.at.Offset)))
+	for r.end.Offset < size && len(r.batch) < batchEntries && r.bytes < batchBytes {
+		entry, err := readEntry(in, make([]byte, 0, usualEntry))
+		if errors.Is(err, errTorn) {
+			return r.damaged()
+		}
+		if err != nil {
+			r.batch = nil
+			return err
+		}
+		r.end.Offset += int64(len(entry))
+		r.end.Sequence++
+		r.bytes += int64(len(entry))
+		r.batch = append(r.batch, Entry{Segment: r.segment.id, Sequence: r.end.Sequence, At: timeOf(entry), Payload: entry[entryHead:]})
+	}
+	return nil
+}
+
+// damaged ends a segment before its end: it was whole when it was written or opened, so that its disk or somebody else has changed it since. The entries before
+// that place are shipped first.
+func (r *reader) damaged() error {
+	if len(r.batch) > 0 {
+		return nil
+	}
+	j, s := r.journal, r.segment
+	j.writing.Lock()
+	if j.active == s {
+		j.retire()
+	}
+	j.writing.Unlock()
+	lost, bytes := s.entries.Load()-r.at.Sequence, s.size.Load()-r.at.Offset
+	kept := s.path + ".damaged"
+	j.opts.Log.Error("a segment of the journal was damaged on the disk; what follows cannot be shipped", "segment", s.path, "at", r.at.Offset, "entries", lost, "kept", kept)
+	if err := os.Rename(s.path, kept); err != nil {
+		return err
+	}
+	r.close()
+	j.shelf.drop(s)
+	j.backlog.shippedBytes.Add(bytes)
+	j.backlog.shipped.Add(lost)
+	j.backlog.lost.Add(lost)
+	return nil
+}
+
+// pass moves behind the batch and returns the segments that are through.
+func (r *reader) pass() []*segment {
+	b := &r.journal.backlog
+	b.shippedBytes.Add(r.bytes)
+	b.shipped.Add(int64(len(r.batch)))
+	done := r.done
+	r.at, r.batch, r.done = r.end, nil, nil
+	at := r.at
+	b.at.Store(&at)
+	if len(done) > 0 {
+		r.close()
+	}
+	return done
+}
