@@ -22,7 +22,7 @@ type goPackage struct {
 // layers from the bottom up. A package may import those of its own layer and of the layers below.
 var layers = [][]string{
 	{"pkg/apperror", "pkg/property", "pkg/onnx", "pkg/killpoint", "pkg/redact", "web", "migrations"},
-	{"pkg/dataset", "pkg/features", "pkg/ridge", "pkg/training", "pkg/model", "pkg/realtor", "pkg/experiment", "pkg/registry", "pkg/inference", "pkg/dag", "pkg/artifact"},
+	{"pkg/dataset", "pkg/features", "pkg/ridge", "pkg/training", "pkg/model", "pkg/realtor", "pkg/experiment", "pkg/registry", "pkg/drift", "pkg/inference", "pkg/dag", "pkg/artifact"},
 	{"pkg/"},
 	{"roles/source", "roles/tracking", "roles/pipeline", "roles/serving"},
 	{"roles"},
@@ -55,7 +55,7 @@ var doors = map[string][]string{
 	"github.com/stretchr/testify/":     {"pkg/testkit", "pkg/experiment/experimenttest", "pkg/artifact/artifacttest"},
 
 	// Sketches.
-	"github.com/DataDog/sketches-go":         {"pkg/dataset"},
+	"github.com/DataDog/sketches-go":         {"pkg/dataset", "pkg/drift"},
 	"github.com/parquet-go/parquet-go/bloom": {"pkg/dataset"},
 	"github.com/cespare/xxhash":              {"pkg/dataset"},
 }

@@ -13,40 +13,55 @@ import (
 // progressRows is how many rows of a part lie between two reports.
 const progressRows = 1 << 14
 
-// foldAll reads every part once and returns their factors, over features.
-func foldAll(ctx context.Context, parts Parts, features []string, opt Options) ([]*ridge.Factor, error) {
+// validationAt is the place of the part of which no sample is kept: it is neither all that a fit saw nor new to the final one.
+const validationAt = 1
+
+// fold is what is kept of a part: its factor, and a sample of its rows or nil.
+type fold struct {
+	factor *ridge.Factor
+	sample *Sample
+}
+
+// foldAll reads every part once and returns what is kept of them, over features.
+func foldAll(ctx context.Context, parts Parts, features []string, opt Options) ([]fold, error) {
 	p := newProgress(parts, opt.OnProgress)
 	group, ctx := errgroup.WithContext(ctx)
 	if !opt.Concurrent {
 		group.SetLimit(1)
 	}
-	factors := make([]*ridge.Factor, len(parts.list()))
+	folds := make([]fold, len(parts.list()))
 	for i, part := range parts.list() {
-		group.Go(func() (err error) {
+		group.Go(func() error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			factors[i], err = foldPart(ctx, part, features, p)
-			return err
+			folds[i].factor = ridge.NewFactor(len(features))
+			if i != validationAt {
+				folds[i].sample = NewSample(len(features))
+			}
+			return foldPart(ctx, part, features, folds[i], p)
 		})
 	}
-	return factors, group.Wait()
+	return folds, group.Wait()
 }
 
 // foldPart puts a part's values where features has their names; absent ones are 0.
-func foldPart(ctx context.Context, part Part, features []string, p *progress) (*ridge.Factor, error) {
+func foldPart(ctx context.Context, part Part, features []string, into fold, p *progress) error {
 	columns := part.Columns()
 	place := make([]int, len(columns))
 	for i, name := range columns {
 		place[i], _ = slices.BinarySearch(features, name)
 	}
-	factor := ridge.NewFactor(len(features))
+	factor := into.factor
 	row := make([]float64, len(features))
 	err := part.Each(ctx, func(x []float64, price float64) error {
 		for i, v := range x {
 			row[place[i]] = v
 		}
 		factor.Add(row, price)
+		if into.sample != nil {
+			into.sample.Add(row, price)
+		}
 		if factor.Rows()%progressRows == 0 {
 			p.add(progressRows)
 			return ctx.Err()
@@ -54,7 +69,7 @@ func foldPart(ctx context.Context, part Part, features []string, p *progress) (*
 		return nil
 	})
 	p.add(factor.Rows() % progressRows)
-	return factor, err
+	return err
 }
 
 // progress counts rows for the caller.

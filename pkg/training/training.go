@@ -1,5 +1,5 @@
 // Package training is the use case that the DAG and the offline command share: clean rows of three splits in, a chosen alpha, a
-// refitted model and its errors out. It reads every row once and keeps none.
+// refitted model and its errors out. It reads every row once and keeps none but a sample.
 package training
 
 import (
@@ -64,6 +64,8 @@ type Result struct {
 	Rows         Rows
 	Stats        []FeatureStats // of Features, over train and validation
 	Target       FeatureStats   // of the price, over train and validation
+	TrainSample  *Sample        // rows of train, over Features
+	TestSample   *Sample        // rows of test, over Features: the model never saw them
 }
 
 // Run trains on the parts. An empty part, an alpha that is not positive and numbers too large to compute with are errors.
@@ -72,11 +74,12 @@ func Run(ctx context.Context, parts Parts, opt Options) (Result, error) {
 		opt.Alphas = DefaultAlphas()
 	}
 	result := Result{Features: union(parts)}
-	factors, err := foldAll(ctx, parts, result.Features, opt)
+	folds, err := foldAll(ctx, parts, result.Features, opt)
 	if err != nil {
 		return Result{}, err
 	}
-	train, validation, test := factors[0], factors[1], factors[2]
+	train, validation, test := folds[0].factor, folds[1].factor, folds[2].factor
+	result.TrainSample, result.TestSample = folds[0].sample, folds[2].sample
 	result.Rows = Rows{Train: train.Rows(), Validation: validation.Rows(), Test: test.Rows()}
 	if err := result.Rows.check(); err != nil {
 		return Result{}, err

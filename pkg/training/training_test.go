@@ -189,3 +189,28 @@ func TestProgressCountsEveryRow(t *testing.T) {
 	require.Equal(t, 60_007, last)
 	require.Greater(t, calls, 3)
 }
+
+// A sample is the first rows of its split, over all features, and never more than its limit.
+func TestTheFirstRowsOfTrainAndTestAreKept(t *testing.T) {
+	long := make([]float64, training.SampleRows+500)
+	for i := range long {
+		long[i] = float64(i % 1000)
+	}
+	test := one(7, 8)
+	test.columns = []string{"status_sold"}
+	parts := training.Parts{Train: one(long...), Validation: one(1, 2), Test: test}
+	result, err := training.Run(context.Background(), parts, training.Options{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"bed", "status_sold"}, result.Features)
+	require.Equal(t, training.SampleRows, result.TrainSample.Rows())
+	for _, i := range []int{0, 1, training.SampleRows - 1} {
+		x, price := result.TrainSample.Row(i)
+		require.Equal(t, []float64{float64(i + 1), 0}, x)
+		require.Equal(t, long[i], price)
+	}
+	require.Equal(t, 2, result.TestSample.Rows())
+	x, price := result.TestSample.Row(1)
+	require.Equal(t, []float64{0, 2}, x)
+	require.Equal(t, 8.0, price)
+	require.Zero(t, (*training.Sample)(nil).Rows())
+}
