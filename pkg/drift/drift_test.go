@@ -99,7 +99,7 @@ func watch(t *testing.T, reference, window []float64) drift.Report {
 	var again drift.Reference
 	require.NoError(t, json.Unmarshal(content, &again))
 	require.Equal(t, ref, again)
-	require.Empty(t, again.Fault())
+	require.NoError(t, again.Check())
 	m := drift.NewMonitor(again, []string{"v"}, "status_")
 	for _, v := range window {
 		m.Observe([]float64{v}, 0, start)
@@ -155,7 +155,7 @@ func TestTheIndexByHand(t *testing.T) {
 
 func TestACategoryHasABinForEachName(t *testing.T) {
 	ref := drift.Reference{Rows: 100, Fields: []drift.Field{drift.NewCategory("status", []string{"sold", "to_build"}, []int{50, 0, 50})}}
-	require.Empty(t, ref.Fault())
+	require.NoError(t, ref.Check())
 	m := drift.NewMonitor(ref, []string{"bed", "status_sold", "status_to_build"}, "status_")
 	for range 300 {
 		m.Observe([]float64{3, 1, 0}, 1, start)
@@ -269,19 +269,19 @@ func TestABrokenReferenceIsNamed(t *testing.T) {
 	good := func() drift.Reference {
 		return drift.Reference{Rows: 4, Fields: []drift.Field{drift.NewNumber("v", []float64{1, 2, 3, 4}), drift.NewCategory("s", []string{"a"}, []int{1, 3})}}
 	}
-	require.Empty(t, good().Fault())
+	require.NoError(t, good().Check())
 	for name, spoil := range map[string]func(*drift.Reference){
 		"own":   func(r *drift.Reference) { r.Fields[1].Name = "v" },
 		"rows":  func(r *drift.Reference) { r.Fields[0].Counts[1] = 2 },
 		"not":   func(r *drift.Reference) { r.Fields[0].Counts[1] = -1 },
 		"fit":   func(r *drift.Reference) { r.Fields[0].Counts = r.Fields[0].Counts[1:] },
-		"bins":  func(r *drift.Reference) { r.Fields[1].Counts = r.Fields[1].Counts[1:] },
+		"its":   func(r *drift.Reference) { r.Fields[1].Counts = r.Fields[1].Counts[1:] },
 		"order": func(r *drift.Reference) { r.Fields[0].Edges[2] = 1 },
 		"in":    func(r *drift.Reference) { r.Fields[0].Deciles[0] = 9 },
 	} {
 		r := good()
 		spoil(&r)
-		require.Contains(t, r.Fault(), name)
+		require.ErrorContains(t, r.Check(), name)
 	}
 }
 

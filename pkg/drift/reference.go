@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"tasador/pkg/apperror"
 )
 
 // edgesAt are the shares, in thousandths, at which edges cut the values of a number: percentiles, finer in the tails, where bins are wide.
@@ -102,28 +104,40 @@ func binOf(edges []float64, v float64) int {
 	return from + 1
 }
 
-// Fault says in words what is wrong with a reference, nothing if it can be used.
-func (r Reference) Fault() string {
+// Check refuses a reference that cannot be used. Codes: FailedPrecondition.
+func (r Reference) Check() error {
 	seen := map[string]bool{}
 	for _, f := range r.Fields {
-		total, least := 0, 0
-		for _, c := range f.Counts {
-			total, least = total+c, min(least, c)
-		}
-		switch {
-		case f.Name == "" || seen[f.Name]:
-			return "a distribution has no name of its own"
-		case least < 0 || total > r.Rows:
-			return "the counts of " + f.Name + " are not those of its rows"
-		case f.IsCategory() && len(f.Counts) != len(f.Categories)+1,
-			!f.IsCategory() && len(f.Counts) != len(f.Edges)+2:
-			return "the counts of " + f.Name + " do not fit its bins"
-		case !ascending(f.Edges) || !slices.IsSorted(f.Deciles) || len(f.Deciles) > 0 && (f.Deciles[0] < 0 || f.Deciles[len(f.Deciles)-1] >= len(f.Edges)):
-			return "the bins of " + f.Name + " are not in order"
+		if f.Name == "" || seen[f.Name] {
+			return apperror.New(apperror.FailedPrecondition, "a distribution has no name of its own")
 		}
 		seen[f.Name] = true
+		if err := f.check(r.Rows); err != nil {
+			return err
+		}
 	}
-	return ""
+	return nil
+}
+
+func (f Field) check(rows int) error {
+	bins := len(f.Edges) + 2
+	if f.IsCategory() {
+		bins = len(f.Categories) + 1
+	}
+	total, least := 0, 0
+	for _, c := range f.Counts {
+		total, least = total+c, min(least, c)
+	}
+	outside := func(place int) bool { return place < 0 || place >= len(f.Edges) }
+	switch {
+	case len(f.Counts) != bins:
+		return apperror.New(apperror.FailedPrecondition, "the counts of %s do not fit its bins", f.Name)
+	case least < 0 || total > rows:
+		return apperror.New(apperror.FailedPrecondition, "the counts of %s are not those of its rows", f.Name)
+	case !ascending(f.Edges) || !slices.IsSorted(f.Deciles) || len(f.Deciles) > 0 && (outside(f.Deciles[0]) || outside(f.Deciles[len(f.Deciles)-1])):
+		return apperror.New(apperror.FailedPrecondition, "the bins of %s are not in order", f.Name)
+	}
+	return nil
 }
 
 // ascending reports whether every number is finite and larger than the one before.

@@ -112,7 +112,7 @@ func errorsOf(counts []uint64, sums []float64) Errors {
 func (f Field) compare(actual []uint64, outside tails) FieldReport {
 	expected := make([]uint64, len(f.Counts))
 	for i, c := range f.Counts {
-		expected[i] = uint64(c) // #nosec G115 -- Fault refuses negative ones
+		expected[i] = uint64(c) // #nosec G115 -- Check refuses negative ones
 	}
 	bins, before, now := f.bins(expected, actual)
 	r := FieldReport{

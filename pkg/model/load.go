@@ -38,8 +38,8 @@ func Load(r io.Reader) (*Model, error) {
 	switch {
 	case head.Format == nil:
 		return nil, bad("it does not name its format")
-	case *head.Format != Format:
-		return nil, bad("it has format %d, and this tasador reads format %d; serve it with the tasador that made it, or train again", *head.Format, Format)
+	case !readable(*head.Format):
+		return nil, bad("it has format %d, and this tasador reads formats %d to %d; serve it with the tasador that made it, or train again", *head.Format, FirstFormat, Format)
 	}
 	m := new(Model)
 	dec := json.NewDecoder(bytes.NewReader(content))
@@ -53,6 +53,8 @@ func Load(r io.Reader) (*Model, error) {
 	return m, nil
 }
 
+func readable(format int) bool { return format >= FirstFormat && format <= Format }
+
 // bad is an error about the content of a model.
 func bad(format string, args ...any) error {
 	return apperror.New(apperror.FailedPrecondition, "%s is not a usable model: %s", FileName, apperror.Sentence{Format: format, Args: args})
@@ -61,8 +63,8 @@ func bad(format string, args ...any) error {
 // Check reports what makes the model unusable. Codes: FailedPrecondition.
 func (m *Model) Check() error {
 	switch {
-	case m.Format != Format:
-		return bad("it has format %d, and this tasador reads format %d", m.Format, Format)
+	case !readable(m.Format):
+		return bad("it has format %d, and this tasador reads formats %d to %d", m.Format, FirstFormat, Format)
 	case m.Recipe.Name != features.Recipe:
 		return bad("its recipe is %q, and this tasador knows %q", m.Recipe.Name, features.Recipe)
 	case m.Recipe.Version != RecipeVersion:
@@ -71,6 +73,9 @@ func (m *Model) Check() error {
 		return bad("its as-of rule is %q, and this tasador knows %q", m.AsOfRule, AsOfRequest)
 	}
 	if err := m.checkNumbers(); err != nil {
+		return err
+	}
+	if err := m.checkSamples(); err != nil {
 		return err
 	}
 	if _, err := m.Schema.Encode(Example(), time.Unix(0, 0)); err != nil {
@@ -104,6 +109,25 @@ func (m *Model) checkNumbers() error {
 	return nil
 }
 
+// checkSamples checks what the format says of the rows that the model was made from.
+func (m *Model) checkSamples() error {
+	switch {
+	case m.Format == FirstFormat && (m.Residuals != nil || m.Reference != nil || m.SelfTest.Interval != nil):
+		return bad("it has format %d, which knows no residuals and no distributions", FirstFormat)
+	case m.Format == FirstFormat:
+		return nil
+	case m.Residuals == nil || m.Reference == nil:
+		return bad("it lacks the residuals or the distributions that format %d has", Format)
+	}
+	if err := m.Residuals.check(); err != nil {
+		return err
+	}
+	if err := m.Reference.Check(); err != nil {
+		return bad("%s", apperror.SentenceOf(err))
+	}
+	return nil
+}
+
 func (m *Model) checkSelfTest() error {
 	x, want := m.SelfTest.Features, m.SelfTest.Prediction
 	if len(x) != len(m.Coefficients) {
@@ -111,6 +135,13 @@ func (m *Model) checkSelfTest() error {
 	}
 	if got := m.price(x); !near(got, want, m.scale(x)) {
 		return bad("its self-test gives %v instead of %v", got, want)
+	}
+	interval, err := m.Interval(want, DefaultLevel)
+	switch given := m.SelfTest.Interval; {
+	case (err == nil) != (given != nil):
+		return bad("its self-test does not agree on whether there is an interval")
+	case given != nil && (given.Level != DefaultLevel || !near(interval.Low, given.Low, m.scale(x)) || !near(interval.High, given.High, m.scale(x))):
+		return bad("its self-test gives the interval from %v to %v instead of %v to %v", interval.Low, interval.High, given.Low, given.High)
 	}
 	return nil
 }

@@ -6,14 +6,17 @@ import (
 	"slices"
 	"time"
 
+	"tasador/pkg/drift"
 	"tasador/pkg/features"
 	"tasador/pkg/property"
 	"tasador/pkg/training"
 )
 
-// Version of the format of tasador.json, and of the recipe that this package can serve.
+// Version of the format of tasador.json, and of the recipe that this package can serve. Models of FirstFormat, which lacks Residuals and
+// Reference, can be served too.
 const (
-	Format        = 1
+	Format        = 2
+	FirstFormat   = 1
 	RecipeVersion = 1
 )
 
@@ -35,7 +38,10 @@ type Model struct {
 	Intercept    float64         `json:"intercept"`    // dollars
 	AsOfRule     string          `json:"as_of_rule"`
 	Training     Training        `json:"training"`
-	SelfTest     SelfTest        `json:"self_test"`
+
+	Residuals *Residuals       `json:"residuals,omitempty"` // on test rows; nil in FirstFormat
+	Reference *drift.Reference `json:"reference,omitempty"` // of train rows; nil in FirstFormat
+	SelfTest  SelfTest         `json:"self_test"`
 }
 
 // Training says what the model was made from and how good it was. RMSEs are in dollars.
@@ -73,10 +79,12 @@ type AlphaRMSE struct {
 	RMSE  Number  `json:"rmse"`
 }
 
-// SelfTest is one row of features and the price that the model gave for it when it was made: who reads the model must get the same.
+// SelfTest is one row of features and the price that the model gave for it when it was made, with its interval at DefaultLevel if it had one:
+// who reads the model must get the same.
 type SelfTest struct {
 	Features   []float64 `json:"features"`
 	Prediction float64   `json:"prediction"`
+	Interval   *Interval `json:"interval,omitempty"`
 }
 
 // New makes a model of what training found in a DAG run with that as-of instant. Codes: FailedPrecondition if the coefficients are
@@ -112,7 +120,11 @@ func New(r training.Result, dagRunID string, asOf time.Time) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.Residuals, m.Reference = m.residualsOf(r.TrainSample, r.TestSample), m.referenceOf(r.TrainSample)
 	m.SelfTest = SelfTest{Features: x, Prediction: m.price(x)}
+	if interval, err := m.Interval(m.SelfTest.Prediction, DefaultLevel); err == nil {
+		m.SelfTest.Interval = &interval
+	}
 	return m, m.Check()
 }
 

@@ -118,3 +118,21 @@ func (p part) Each(_ context.Context, fn func(x []float64, price float64) error)
 	}
 	return nil
 }
+
+// Encode returns the features and prices of listings in their order, as training would see them as one split, for a model with these features.
+func Encode(t testing.TB, names []string, listings []property.Listing) (x [][]float64, prices []float64) {
+	t.Helper()
+	p := part{t, listings}
+	columns := p.Columns()
+	require.NoError(t, p.Each(context.Background(), func(values []float64, price float64) error {
+		row := make([]float64, len(names))
+		for i, name := range names {
+			if at := slices.Index(columns, name); at >= 0 {
+				row[i] = values[at]
+			}
+		}
+		x, prices = append(x, row), append(prices, price)
+		return nil
+	}))
+	return x, prices
+}
