@@ -51,9 +51,10 @@ parity: build prepare ## compare tasador train with the reference: make parity C
 	$(PYTHON) scripts/parity/parity.py '$(CSV)' --as-of '$(or $(AS_OF),2026-01-01)'
 
 .PHONY: verify
-verify: build prepare ## the long checks: hundreds of hostile files against the reference, and our clients against a stock MLflow server
+verify: build prepare ## the long checks: hundreds of hostile files against the reference, our clients against a stock MLflow server, and 10,000 swaps of the served model under load
 	$(PYTHON) scripts/parity/many.py $(or $(FILES),300)
 	$(GO) test -tags verify ./roles/tracking
+	$(GO) test -tags verify -run TenThousand -v ./pkg/inference
 
 .PHONY: conformance
 conformance: prepare ## run the scenarios of the tracking server with MLflow's own client and parsers, on SQLite and PostgreSQL; make test runs them too

@@ -1,5 +1,6 @@
 // Package inference answers predictions with the model version that is in production, and follows the registry: a newer version is
-// fetched, tried and then put in place at once, between two requests and without stopping any.
+// fetched, tried and then put in place at once, between two requests and without stopping any. Beside it others may answer: a challenger a
+// share of the requests, a shadow all of them without being heard, and any version that is asked for by its number.
 package inference
 
 import (
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/drift"
 	"tasador/pkg/features"
 	"tasador/pkg/model"
 	"tasador/pkg/property"
@@ -19,37 +21,49 @@ import (
 type Registry interface {
 	// LatestVersions returns the newest version of each stage asked for. Codes: NotFound if there is no such model, Unavailable.
 	LatestVersions(ctx context.Context, name string, stages []registry.Stage) ([]registry.Version, error)
+	// VersionByAlias returns the version that an alias names. Codes: Invalid (no such alias), NotFound, Unavailable.
+	VersionByAlias(ctx context.Context, name, alias string) (*registry.Version, error)
+	// Version returns one. Codes: NotFound, Unavailable.
+	Version(ctx context.Context, name, version string) (*registry.Version, error)
 	// DownloadFolder writes the files below models:/name/version into dir. Codes: NotFound, Unavailable.
 	DownloadFolder(ctx context.Context, artifactURI, dir string) error
 }
 
-// Options say what to follow. All but Now are required.
+// Options say what to follow. Those without a remark are required.
 type Options struct {
-	Registry Registry
-	Model    string         // registered model
-	Stage    registry.Stage // whose version is served
-	Follow   time.Duration  // between two questions to the registry
-	Dir      string         // keeps what is served, so that a restart needs no tracking
-	Log      *slog.Logger
-	Now      func() time.Time // nil means time.Now
+	Registry   Registry
+	Model      string        // registered model
+	Live       Ref           // whose version is served
+	Challenger Ref           // whose version answers a share of the requests; may be none
+	Share      float64       // of the requests that the challenger answers, from 0 to 1
+	Shadow     Ref           // whose version is asked too, without being heard; may be none
+	Follow     time.Duration // between two questions to the registry
+	Dir        string        // keeps what is served, so that a restart needs no tracking
+	Log        *slog.Logger
+	Now        func() time.Time // nil means time.Now
 }
+
+// Role says for whom a version answers.
+type Role string
+
+// The roles.
+const (
+	Champion   Role = "champion"   // the version that is served
+	Challenger Role = "challenger" // the one that answers a share of the requests
+	Shadow     Role = "shadow"     // the one that nobody hears
+	Requested  Role = "requested"  // one that a request named
+)
 
 // Served is a model version that answers. It is never changed.
 type Served struct {
 	Identity
+	Role  Role
+	Stage registry.Stage // when the registry was asked last
 	Model *model.Model
-	Since time.Time // when this process began to serve it
+	Watch *drift.Monitor // of this version, in whatever role it answers
+	Since time.Time      // when this process began to serve it
 
 	encoder *features.Encoder
-}
-
-// serve resolves what a prediction would otherwise look up each time.
-func serve(what Identity, m *model.Model, since time.Time) (*Served, error) {
-	encoder, err := m.Schema.Compile()
-	if err != nil {
-		return nil, err
-	}
-	return &Served{Identity: what, Model: m, Since: since, encoder: encoder}, nil
 }
 
 // Statuses are the statuses that the model has a feature for. The slice must not be changed.
@@ -74,48 +88,57 @@ type Identity struct {
 
 // Predictor answers with the current version. It is safe for concurrent use.
 type Predictor struct {
-	opts    Options
-	current atomic.Pointer[Served]
-	problem atomic.Pointer[problem]
-	swaps   atomic.Uint64
-	refused refusal // of the follower only
+	opts       Options
+	live       *track
+	challenger *track
+	share      threshold
+	shadow     *shadow
+	others     *versions
+	watches    watches
+	swaps      atomic.Uint64
 }
-
-// problem is why the last look at the registry led to nothing; its err is nil if all was well.
-type problem struct{ err error }
 
 // New returns a predictor that serves what it served last, if Dir still has it. Run makes it follow the registry.
 func New(opts Options) *Predictor {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	p := &Predictor{opts: opts}
+	p := &Predictor{
+		opts: opts, live: &track{ref: opts.Live, role: Champion}, challenger: &track{ref: opts.Challenger, role: Challenger},
+		share: thresholdOf(opts.Share), others: newVersions(),
+	}
+	p.shadow = newShadow(&track{ref: opts.Shadow, role: Shadow}, opts)
+	p.sweepOthers()
 	switch served, err := p.restore(); {
 	case err != nil:
 		opts.Log.Warn("the model kept on disk cannot be used; waiting for tracking", "dir", opts.Dir, "error", err)
 	case served != nil:
-		p.current.Store(served)
+		p.live.current.Store(served)
 		opts.Log.Info("serving the model kept on disk", "model", served.Name, "version", served.Version)
 		p.sweep(served) // a kill may have left more
 	}
 	return p
 }
 
+// serve makes a version ready to answer: it resolves what a prediction would otherwise look up each time.
+func (p *Predictor) serve(what Identity, stage registry.Stage, role Role, m *model.Model) (*Served, error) {
+	encoder, err := m.Schema.Compile()
+	if err != nil {
+		return nil, err
+	}
+	return &Served{Identity: what, Role: role, Stage: stage, Model: m, Watch: p.watches.of(what, m), Since: p.opts.Now(), encoder: encoder}, nil
+}
+
 // Current returns the version that is served. Codes: Unavailable before the first promotion, with what is missing.
 func (p *Predictor) Current() (*Served, error) {
-	if served := p.current.Load(); served != nil {
+	if served := p.live.current.Load(); served != nil {
 		return served, nil
 	}
 	return nil, p.missing()
 }
 
 // Problem returns why following the registry failed the last time, nil if it did not.
-func (p *Predictor) Problem() error {
-	if last := p.problem.Load(); last != nil {
-		return last.err
-	}
-	return nil
-}
+func (p *Predictor) Problem() error { return p.live.lastProblem() }
 
 // Swaps counts how often another version was put in place since the process began.
 func (p *Predictor) Swaps() uint64 { return p.swaps.Load() }
@@ -123,13 +146,15 @@ func (p *Predictor) Swaps() uint64 { return p.swaps.Load() }
 // missing says in one sentence why nothing can be answered.
 func (p *Predictor) missing() error {
 	o := p.opts
-	switch last := p.problem.Load(); {
+	switch last := p.live.problem.Load(); {
 	case last == nil:
 		return apperror.New(apperror.Unavailable, "%s is being fetched from tracking; try again in a moment", o.Model)
-	case last.err == nil || apperror.CodeOf(last.err) == apperror.NotFound:
-		return apperror.New(apperror.Unavailable, "no version of %s is in %s yet; run the DAG until it promotes one", o.Model, o.Stage)
-	default:
+	case last.err != nil && apperror.CodeOf(last.err) != apperror.NotFound:
 		return apperror.Wrap(apperror.Unavailable, last.err, "no version of %s can be served: %s", o.Model, apperror.SentenceOf(last.err))
+	case o.Live.Alias != "":
+		return apperror.New(apperror.Unavailable, "no version of %s has the alias %s yet; set it in tracking", o.Model, o.Live.Alias)
+	default:
+		return apperror.New(apperror.Unavailable, "no version of %s is in %s yet; run the DAG until it promotes one", o.Model, o.Live.Stage)
 	}
 }
 

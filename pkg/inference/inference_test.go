@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,8 +30,10 @@ type shelf struct {
 	mu        sync.Mutex
 	versions  []registry.Version
 	folders   map[string]string
+	aliases   map[string]string
 	down      bool
 	downloads atomic.Int64
+	asked     atomic.Int64 // for a version by its number
 }
 
 func (s *shelf) LatestVersions(_ context.Context, name string, stages []registry.Stage) ([]registry.Version, error) {
@@ -49,6 +52,59 @@ func (s *shelf) LatestVersions(_ context.Context, name string, stages []registry
 		}
 	}
 	return found, nil
+}
+
+func (s *shelf) Version(_ context.Context, name, version string) (*registry.Version, error) {
+	s.asked.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
+		return nil, apperror.New(apperror.Unavailable, "the tracking server cannot be reached")
+	}
+	for _, v := range slices.Backward(s.versions) {
+		if v.Version == version {
+			return &v, nil
+		}
+	}
+	return nil, apperror.New(apperror.NotFound, "there is no version %s of %s", version, name)
+}
+
+func (s *shelf) VersionByAlias(ctx context.Context, name, alias string) (*registry.Version, error) {
+	s.mu.Lock()
+	version, ok := s.aliases[alias]
+	down := s.down
+	s.mu.Unlock()
+	if !ok && !down {
+		return nil, apperror.New(apperror.Invalid, "Registered model alias %s not found.", alias)
+	}
+	return s.Version(ctx, name, version)
+}
+
+// alias moves an alias, or takes it away if the version is empty.
+func (s *shelf) alias(name, version string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.aliases == nil {
+		s.aliases = map[string]string{}
+	}
+	s.aliases[name] = version
+	if version == "" {
+		delete(s.aliases, name)
+	}
+}
+
+// add puts a version of a folder on the shelf, in no stage.
+func (s *shelf) add(folder string, number int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.folders == nil {
+		s.folders = map[string]string{}
+	}
+	version := strconv.Itoa(number)
+	s.folders[version] = folder
+	s.versions = append(s.versions, registry.Version{
+		Name: "RealtorPriceModel", Version: version, Stage: registry.None, RunID: "run" + version, CreationTimestamp: int64(len(s.versions)),
+	})
 }
 
 func (s *shelf) DownloadFolder(_ context.Context, uri, dir string) error {
@@ -83,7 +139,7 @@ func (s *shelf) setDown(down bool) {
 
 func options(t *testing.T, s *shelf) inference.Options {
 	return inference.Options{
-		Registry: s, Model: "RealtorPriceModel", Stage: registry.Production,
+		Registry: s, Model: "RealtorPriceModel", Live: inference.Ref{Stage: registry.Production},
 		Follow: 5 * time.Millisecond, Dir: filepath.Join(t.TempDir(), "model"), Log: slog.New(slog.DiscardHandler),
 	}
 }

@@ -82,7 +82,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		cfg: cfg, log: log, build: build, store: store, site: site,
 		tracking: trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Tries: 1, Timeout: pageTimeout}),
 		predictor: inference.New(inference.Options{
-			Registry: follow, Model: cfg.Serving.Model, Stage: stage, Follow: cfg.Serving.Follow,
+			Registry: follow, Model: cfg.Serving.Model, Live: inference.Ref{Stage: stage}, Follow: cfg.Serving.Follow,
 			Dir: filepath.Join(cfg.DataDir, filepath.FromSlash(modelFolder)), Log: log,
 		}),
 		now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }, // as precise as what is stored
