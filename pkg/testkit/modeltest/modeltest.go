@@ -2,7 +2,9 @@
 package modeltest
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -135,4 +137,22 @@ func Encode(t testing.TB, names []string, listings []property.Listing) (x [][]fl
 		return nil
 	}))
 	return x, prices
+}
+
+// Artifacts is where Upload puts files.
+type Artifacts interface {
+	PutArtifact(ctx context.Context, artifactURI, name string, r io.Reader) error
+}
+
+// Upload writes the model's folder and puts its files below an artifact URI.
+func Upload(t testing.TB, to Artifacts, artifactURI string, m *model.Model) {
+	t.Helper()
+	dir := Folder(t, m)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, e := range entries {
+		content, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		require.NoError(t, err)
+		require.NoError(t, to.PutArtifact(context.Background(), artifactURI, e.Name(), bytes.NewReader(content)))
+	}
 }
