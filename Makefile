@@ -57,7 +57,7 @@ verify: build prepare ## the long checks: hundreds of hostile files against the 
 	$(GO) test -tags verify -run TenThousand -v ./pkg/inference
 
 .PHONY: conformance
-conformance: prepare ## run the scenarios of the tracking server with MLflow's own client and parsers, on SQLite and PostgreSQL; make test runs them too
+conformance: prepare $(VERSITYGW) ## run the scenarios of the tracking server with MLflow's own clients (pinned, and 2.2.1) and parsers, on SQLite and PostgreSQL, with artifacts in a folder and on S3; make test runs them too
 	$(GO) test -count=1 -run 'PythonClient|ClientConformance|MLflow|Conformance' ./roles/tracking ./pkg/sqlstore/trackingstore ./pkg/experiment/filter
 
 .PHONY: parity-dag

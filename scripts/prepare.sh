@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests and the parity checks need beside Go: Debian packages (as root), Python packages (into .cache/venv) and what the
-# browser tests put into pages (into .cache/browser).
+# Installs what the tests and the parity checks need beside Go: Debian packages (as root), Python packages (into .cache/venv, and into
+# .cache/venv-mlflow2 those of 2023) and what the browser tests put into pages (into .cache/browser).
 # What is there already is left alone, so a second run takes no time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -28,14 +28,20 @@ if [ ${#packages[@]} -gt 0 ]; then
   bash -c "$line" >.cache/apt.log 2>&1 || { tail -n 20 .cache/apt.log >&2; echo "apt-get failed; the lines above say why" >&2; exit 1; }
 fi
 
-want=$(sha256sum scripts/python/requirements.txt | cut -d' ' -f1)
-if [ "$(cat .cache/venv/installed 2>/dev/null || true)" != "$want" ]; then
-  echo "installing the Python packages of the tests into .cache/venv (some minutes, once)" >&2
-  rm -rf .cache/venv
-  python3 -m venv .cache/venv
-  .cache/venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check -r scripts/python/requirements.txt
-  echo "$want" >.cache/venv/installed
-fi
+environment() { # environment FOLDER REQUIREMENTS
+  local want
+  want=$(sha256sum "scripts/python/$2" | cut -d' ' -f1)
+  if [ "$(cat ".cache/$1/installed" 2>/dev/null || true)" = "$want" ]; then return; fi
+  echo "installing the Python packages of the tests into .cache/$1 (some minutes, once)" >&2
+  rm -rf ".cache/$1"
+  python3 -m venv ".cache/$1"
+  ".cache/$1/bin/python" -m pip install --quiet --no-input --disable-pip-version-check -r "scripts/python/$2"
+  echo "$want" >".cache/$1/installed"
+}
+environment venv-mlflow2 requirements-mlflow2.txt & # the small one is ready before the other
+small=$!
+environment venv requirements.txt
+wait "$small"
 
 want=$(sha256sum scripts/browser/package-lock.json | cut -d' ' -f1)
 if [ "$(cat .cache/browser/installed 2>/dev/null || true)" != "$want" ]; then

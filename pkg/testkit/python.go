@@ -31,7 +31,18 @@ func ModuleRoot(t testing.TB) string {
 // Venv returns the path of a program of the Python environment that the tests use, such as python.
 func Venv(t testing.TB, program string) string {
 	t.Helper()
-	path := filepath.Join(ModuleRoot(t), ".cache", "venv", "bin", program)
+	return programOf(t, "venv", program)
+}
+
+// OldVenv is Venv with the MLflow of the time when the original was written, 2.2.1.
+func OldVenv(t testing.TB, program string) string {
+	t.Helper()
+	return programOf(t, "venv-mlflow2", program)
+}
+
+func programOf(t testing.TB, environment, program string) string {
+	t.Helper()
+	path := filepath.Join(ModuleRoot(t), ".cache", environment, "bin", program)
 	require.FileExists(t, path, "the Python packages are missing; run make test: it installs them")
 	return path
 }

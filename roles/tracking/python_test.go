@@ -6,21 +6,30 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"tasador/migrations"
+	"tasador/pkg/registry"
 	"tasador/pkg/sqlstore"
 	"tasador/pkg/testkit"
+	"tasador/pkg/testkit/s3test"
 )
 
 // python runs a script of scripts/python with the tests' environment and returns what it prints.
 func python(t *testing.T, script string, args ...string) []byte {
 	t.Helper()
+	return pythonOf(t, testkit.Venv(t, "python"), script, args...)
+}
+
+func pythonOf(t *testing.T, interpreter, script string, args ...string) []byte {
+	t.Helper()
 	home := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), testkit.Venv(t, "python"), append([]string{filepath.Join(testkit.ModuleRoot(t), "scripts", "python", script)}, args...)...)
+	cmd := exec.CommandContext(t.Context(), interpreter, append([]string{filepath.Join(testkit.ModuleRoot(t), "scripts", "python", script)}, args...)...)
 	cmd.Dir = home
 	cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+home, "MLFLOW_DISABLE_TELEMETRY=true", "MLFLOW_HTTP_REQUEST_MAX_RETRIES=0",
 		"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR=false", "PYTHONWARNINGS=ignore", "GIT_PYTHON_REFRESH=quiet")
@@ -30,15 +39,35 @@ func python(t *testing.T, script string, args ...string) []byte {
 	return out.Bytes()
 }
 
-// TestPythonClient runs the flow of a team that uses MLflow's own package against the role, and then looks into the database.
+// TestPythonClient runs the flow of a team that uses MLflow's own package against the role, on each kind of database with each kind of place
+// for artifacts, and then looks into the database and the place.
 func TestPythonClient(t *testing.T) {
 	if testing.Short() {
-		t.Skip("needs the Python packages")
+		t.Skip("needs the Python packages and the S3 server that make test builds")
 	}
-	onEach(t, testPythonClient)
+	t.Run("folder", func(t *testing.T) {
+		onEach(t, func(t *testing.T, s server) {
+			testPythonClient(t, s, func(t *testing.T, path string) {
+				require.FileExists(t, filepath.Join(strings.TrimPrefix(s.cfg.Artifacts.URL, "file:"), filepath.FromSlash(path)))
+			})
+		})
+	})
+	t.Run("s3", func(t *testing.T) {
+		remote := s3test.Start(t)
+		remote.SetEnv(t)
+		testkit.OnEach(t, migrations.Dialects("tracking"), func(t *testing.T, url string) {
+			bucket := "artifacts-" + path.Base(t.Name())
+			remote.MakeBucket(t, bucket)
+			cfg := newConfig(t)
+			cfg.Tracking.DB, cfg.Artifacts.URL, cfg.Artifacts.Endpoint = url, "s3://"+bucket+"/deep", remote.Endpoint
+			testPythonClient(t, startWith(t, cfg), func(t *testing.T, path string) {
+				require.NotEmpty(t, remote.Get(t, bucket, "deep/"+path))
+			})
+		})
+	})
 }
 
-func testPythonClient(t *testing.T, s server) {
+func testPythonClient(t *testing.T, s server, requireArtifact func(t *testing.T, path string)) {
 	out := python(t, "mlflow_flow.py", s.uri)
 	var made struct {
 		ExperimentID string            `json:"experiment_id"`
@@ -71,6 +100,34 @@ func testPythonClient(t *testing.T, s server) {
 
 	location := value(`SELECT storage_location FROM model_versions v JOIN registered_models m ON m.id = v.model_id
 		WHERE v.version = 2 AND m.name = 'PythonRidge'`)
-	folder := filepath.Join(strings.TrimPrefix(s.cfg.Artifacts.URL, "file:"), filepath.FromSlash(strings.TrimPrefix(location, "mlflow-artifacts:/")))
-	require.FileExists(t, filepath.Join(folder, "MLmodel"))
+	requireArtifact(t, strings.TrimPrefix(location, "mlflow-artifacts:/")+"/MLmodel")
+}
+
+// TestPythonClientOfTheOriginal does with MLflow 2.2.1, which knows no logged models, what the original's DAG and pages do.
+func TestPythonClientOfTheOriginal(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs the Python packages")
+	}
+	onEach(t, func(t *testing.T, s server) {
+		out := pythonOf(t, testkit.OldVenv(t, "python"), "mlflow2_flow.py", s.uri)
+		var made struct {
+			MLflow   string            `json:"mlflow"`
+			Run      string            `json:"run"`
+			Versions map[string]string `json:"versions"`
+		}
+		lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
+		require.NoError(t, json.Unmarshal(lines[len(lines)-1], &made), "%s", out)
+		require.Equal(t, "2.2.1", made.MLflow)
+		require.Equal(t, map[string]string{"1": "Archived", "2": "Production"}, made.Versions)
+
+		// Our own client sees the same, and the run of the version that it names.
+		versions, err := s.client().LatestVersions(t.Context(), "RealtorPriceModel", []registry.Stage{registry.Production})
+		require.NoError(t, err)
+		require.Len(t, versions, 1)
+		require.Equal(t, "2", versions[0].Version)
+		require.Equal(t, made.Run, versions[0].RunID)
+		body, _, err := s.client().OpenArtifact(t.Context(), "models:/RealtorPriceModel/2", "MLmodel")
+		require.NoError(t, err)
+		require.NoError(t, body.Close())
+	})
 }

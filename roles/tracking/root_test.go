@@ -2,17 +2,22 @@ package tracking_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"tasador/migrations"
 	"tasador/pkg/apperror"
 	"tasador/pkg/experiment"
+	"tasador/pkg/testkit"
 	"tasador/pkg/testkit/s3test"
 )
 
@@ -149,4 +154,33 @@ func TestRootOnS3(t *testing.T) {
 			require.ErrorContains(t, err, "cannot reach the artifacts at "+run.ArtifactURI+": there are no access keys of S3; set AWS_ACCESS_KEY_ID")
 		})
 	}
+}
+
+// TestPythonClientWritesToS3Itself: experiments name a bucket, and the Python client moves files with boto3, past the server and with keys of
+// its own. The server is told that place by its own setting, and reads it for its pages and calls.
+func TestPythonClientWritesToS3Itself(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs the Python packages and the S3 server that make test builds")
+	}
+	remote := s3test.Start(t)
+	remote.SetEnv(t)
+	t.Setenv("MLFLOW_S3_ENDPOINT_URL", remote.Endpoint) // for the client; the server has its setting
+	testkit.OnEach(t, migrations.Dialects("tracking"), func(t *testing.T, url string) {
+		bucket := "root-" + path.Base(t.Name())
+		remote.MakeBucket(t, bucket)
+		cfg := newConfig(t)
+		cfg.Tracking.DB, cfg.Artifacts.URL, cfg.Artifacts.Root, cfg.Artifacts.Endpoint = url, "", "s3://"+bucket+"/artifacts", remote.Endpoint
+		cfg.SetDefaults(nil)
+		s := startWith(t, cfg)
+		made := keepFromPython(t, s.uri, "12000000") // boto3 sends what has more than 8 MiB in parts
+		require.Equal(t, "s3://"+bucket+"/artifacts/"+path.Base(made.Location), made.Location)
+		require.Equal(t, made.Location+"/"+made.Run+"/artifacts", made.ArtifactURI)
+		sum := sha256.Sum256(remote.Get(t, bucket, strings.TrimPrefix(made.ArtifactURI, "s3://"+bucket+"/")+"/large.bin"))
+		require.Equal(t, made.SHA256, hex.EncodeToString(sum[:]))
+
+		require.JSONEq(t, `{"root_uri":"`+made.ArtifactURI+`","files":[{"path":"deep/er/note.txt","is_dir":false,"file_size":4}]}`,
+			s.call(t, "GET", "/api/2.0/mlflow/artifacts/list?run_id="+made.Run+"&path=deep/er", "", "").body)
+		require.Equal(t, "note", s.call(t, "GET", "/get-artifact?run_id="+made.Run+"&path=deep/er/note.txt", "", "").body)
+		require.NoError(t, s.client().DownloadFolder(t.Context(), "models:/Kept/Production", t.TempDir()))
+	})
 }

@@ -225,6 +225,8 @@ def endpoints(uri):
     from mlflow.server import handlers
 
     served = ("experiments/", "runs/", "metrics/", "artifacts/list", "logged-models", "registered-models/", "model-versions/", "mlflow-artifacts/artifacts")
+    if requests.get(f"{uri}/api/3.0/mlflow/server-info", timeout=30).json()["multipart_uploads_enabled"]:
+        served += ("mlflow-artifacts/mpu/", "mlflow-artifacts/presigned/")
     for path, _, methods in handlers.get_endpoints():
         if "/mlflow" not in path.replace(".0mlflow", ""):
             continue  # a route that MLflow itself has by mistake
