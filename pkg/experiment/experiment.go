@@ -72,6 +72,9 @@ type Metric struct {
 	Timestamp int64
 	Step      int64
 	ModelID   string // the logged model that it belongs to; empty if none
+	// Dataset is what the model was measured on, RunID the run that logged the point. Points of logged models keep both, those of runs neither.
+	Dataset DatasetKey
+	RunID   string
 }
 
 // RunMetric is a point of a run.
@@ -111,6 +114,9 @@ type Dataset struct {
 	Schema     string // empty if there is none
 	Profile    string // empty if there is none
 }
+
+// DatasetKey names a dataset. In a search what is empty matches all.
+type DatasetKey struct{ Name, Digest string }
 
 // DatasetInput is a dataset that a run used; the tag mlflow.data.context says for what.
 type DatasetInput struct {

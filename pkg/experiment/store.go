@@ -145,6 +145,11 @@ type Search struct {
 type RunSearch struct {
 	Search
 	ExperimentIDs []string
+	// Datasets, for logged models: comparisons with metrics look only at points that were measured on one of these; without such a comparison
+	// a model is found if it has any point of one.
+	Datasets []DatasetKey
+	// OrderDatasets, for logged models: clause i of OrderBy looks only at points that were measured on OrderDatasets[i]; it may be shorter.
+	OrderDatasets []DatasetKey
 }
 
 // Page is one page of a list; an empty NextPageToken says that it is the last.

@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"path"
@@ -18,6 +19,8 @@ const (
 	MaxParamValue      = 6000 // longer ones are cut
 	MaxRunTagValue     = 8000 // longer ones are cut
 	MaxExperimentName  = 500
+	maxDatasetName     = 500
+	maxDatasetDigest   = 36
 	MaxExperimentTag   = 20000
 	MaxArtifactURI     = 2048
 	MaxMetricsPerBatch = 1000
@@ -144,6 +147,11 @@ func CheckMetric(parameter string, m Metric) (Metric, error) {
 	case math.IsInf(m.Value, -1):
 		m.Value = -math.MaxFloat64
 	}
+	if err := errors.Join(
+		CheckLength(parameter+"dataset_name", m.Dataset.Name, maxDatasetName), CheckLength(parameter+"dataset_digest", m.Dataset.Digest, maxDatasetDigest),
+	); err != nil {
+		return m, err
+	}
 	return m, checkKey(parameter+"name", "Metric name", m.Key)
 }
 
@@ -177,7 +185,7 @@ func CheckDataset(d DatasetInput) error {
 		required    bool
 		limit       int
 	}{
-		{"name", d.Dataset.Name, true, 500}, {"digest", d.Dataset.Digest, true, 36}, {"source_type", d.Dataset.SourceType, true, MaxKey},
+		{"name", d.Dataset.Name, true, maxDatasetName}, {"digest", d.Dataset.Digest, true, maxDatasetDigest}, {"source_type", d.Dataset.SourceType, true, MaxKey},
 		{"source", d.Dataset.Source, true, 65_535}, {"schema", d.Dataset.Schema, false, 1_048_575}, {"profile", d.Dataset.Profile, false, 16_777_215},
 	} {
 		if f.required && f.value == "" {

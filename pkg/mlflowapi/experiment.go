@@ -27,6 +27,8 @@ type Metric struct {
 	Step      Int    `json:"step"`
 	ModelID   string `json:"model_id,omitempty"`
 	RunID     string `json:"run_id,omitempty"`
+	Dataset   string `json:"dataset_name,omitempty"`
+	Digest    string `json:"dataset_digest,omitempty"`
 }
 
 // RunInfo is what a run is; EndTime is absent until it ended.
@@ -187,7 +189,10 @@ func (e Experiment) Domain() experiment.Experiment {
 
 // FromMetric translates a point.
 func FromMetric(m experiment.Metric) Metric {
-	return Metric{Key: m.Key, Value: Float(m.Value), Timestamp: Int(m.Timestamp), Step: Int(m.Step), ModelID: m.ModelID}
+	return Metric{
+		Key: m.Key, Value: Float(m.Value), Timestamp: Int(m.Timestamp), Step: Int(m.Step), ModelID: m.ModelID, RunID: m.RunID,
+		Dataset: m.Dataset.Name, Digest: m.Dataset.Digest,
+	}
 }
 
 // FromMetrics translates points.
@@ -205,7 +210,10 @@ func FromRunMetrics(list []experiment.RunMetric) []Metric {
 
 // Domain returns the point.
 func (m Metric) Domain() experiment.Metric {
-	return experiment.Metric{Key: m.Key, Value: float64(m.Value), Timestamp: int64(m.Timestamp), Step: int64(m.Step), ModelID: m.ModelID}
+	return experiment.Metric{
+		Key: m.Key, Value: float64(m.Value), Timestamp: int64(m.Timestamp), Step: int64(m.Step), ModelID: m.ModelID, RunID: m.RunID,
+		Dataset: experiment.DatasetKey{Name: m.Dataset, Digest: m.Digest},
+	}
 }
 
 // Metrics translates points.

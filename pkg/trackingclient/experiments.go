@@ -314,8 +314,19 @@ func (c *Client) SearchLoggedModels(ctx context.Context, q experiment.RunSearch)
 		for i, clause := range q.OrderBy {
 			field, ascending := splitOrder(clause)
 			order[i] = object{"field_name": field, "ascending": ascending}
+			if i < len(q.OrderDatasets) {
+				addDataset(order[i], q.OrderDatasets[i])
+			}
 		}
 		body["order_by"] = order
+	}
+	if len(q.Datasets) > 0 {
+		datasets := make([]object, len(q.Datasets))
+		for i, d := range q.Datasets {
+			datasets[i] = object{}
+			addDataset(datasets[i], d)
+		}
+		body["datasets"] = datasets
 	}
 	var out struct {
 		Models        []mlflowapi.LoggedModel `json:"models"`
@@ -323,4 +334,14 @@ func (c *Client) SearchLoggedModels(ctx context.Context, q experiment.RunSearch)
 	}
 	err := c.do(ctx, post("logged-models/search", body), &out)
 	return page(out.Models, mlflowapi.LoggedModel.Domain, out.NextPageToken), err
+}
+
+// addDataset names a dataset in a request.
+func addDataset(to object, d experiment.DatasetKey) {
+	if d.Name != "" {
+		to["dataset_name"] = d.Name
+	}
+	if d.Digest != "" {
+		to["dataset_digest"] = d.Digest
+	}
 }

@@ -118,8 +118,3 @@ func paged[T, W any](name string, page experiment.Page[T], translate func(T) W, 
 	}
 	return answer, nil
 }
-
-// unsupported is the answer to calls that MLflow has and this server does not.
-func unsupported(what string) error {
-	return &notImplemented{"This server does not keep " + what + "."}
-}

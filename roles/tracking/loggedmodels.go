@@ -81,22 +81,25 @@ type sentOrder struct {
 	DatasetDigest string `json:"dataset_digest"`
 }
 
+type sentDataset struct {
+	Name   string `json:"dataset_name"`
+	Digest string `json:"dataset_digest"`
+}
+
 // searchLoggedModels takes its order apart from the filter language: fields with a direction.
 func (a *api) searchLoggedModels(ctx context.Context, r *request) (any, error) {
 	q := experiment.RunSearch{ExperimentIDs: r.ids("experiment_ids")}
 	q.PageRequest, q.Filter = r.page(), r.text("filter")
 	for _, o := range list[sentOrder](r, "order_by") {
-		if o.DatasetName != "" || o.DatasetDigest != "" {
-			return nil, unsupported("metrics by data set")
-		}
 		clause := quoteKey(o.FieldName)
 		if o.Ascending != nil && !*o.Ascending {
 			clause += " DESC"
 		}
 		q.OrderBy = append(q.OrderBy, clause)
+		q.OrderDatasets = append(q.OrderDatasets, experiment.DatasetKey{Name: o.DatasetName, Digest: o.DatasetDigest})
 	}
-	if len(list[object](r, "datasets")) > 0 {
-		return nil, unsupported("metrics by data set")
+	for _, d := range list[sentDataset](r, "datasets") {
+		q.Datasets = append(q.Datasets, experiment.DatasetKey(d))
 	}
 	if err := r.err(); err != nil {
 		return nil, err

@@ -80,6 +80,7 @@ func (a *api) logMetric(ctx context.Context, r *request) (any, error) {
 	step, _ := r.integer("step")
 	m := experiment.Metric{
 		Key: r.required("key"), Value: r.number("value"), Timestamp: r.requiredInteger("timestamp"), Step: step, ModelID: r.text("model_id"),
+		Dataset: experiment.DatasetKey{Name: r.text("dataset_name"), Digest: r.text("dataset_digest")},
 	}
 	if err := r.err(); err != nil {
 		return nil, err
@@ -127,6 +128,8 @@ type sentMetric struct {
 	Timestamp *mlflowapi.Int   `json:"timestamp"`
 	Step      mlflowapi.Int    `json:"step"`
 	ModelID   string           `json:"model_id"`
+	Dataset   string           `json:"dataset_name"`
+	Digest    string           `json:"dataset_digest"`
 }
 
 func (r *request) metrics(name string) []experiment.Metric {
@@ -143,6 +146,7 @@ func (r *request) metrics(name string) []experiment.Metric {
 		default:
 			out[i] = experiment.Metric{
 				Key: *m.Key, Value: float64(*m.Value), Timestamp: int64(*m.Timestamp), Step: int64(m.Step), ModelID: m.ModelID,
+				Dataset: experiment.DatasetKey{Name: m.Dataset, Digest: m.Digest},
 			}
 		}
 	}

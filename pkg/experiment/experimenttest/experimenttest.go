@@ -39,7 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		{"runs", runs}, {"run names", runNames}, {"params never change", params}, {"latest metrics", latestMetrics},
 		{"metric history", metricHistory}, {"NaN and infinity", specialNumbers}, {"log batch is all or nothing", batchLimits},
 		{"datasets", datasets},
-		{"run filters", runFilters}, {"run order", runOrder}, {"run pages", runPages}, {"logged models", loggedModels},
+		{"run filters", runFilters}, {"run order", runOrder}, {"run pages", runPages}, {"logged models", loggedModels}, {"logged models by dataset", loggedModelsByDataset},
 		{"registered models", registeredModels}, {"model versions", modelVersions}, {"stages", stages}, {"aliases", aliases},
 		{"version sources", sources}, {"version search", versionSearch},
 	}

@@ -181,7 +181,7 @@ func (p *Parser) Orders(clauses []string, rules Rules) ([]Order, error) {
 			return nil, apperror.New(apperror.Invalid, "Invalid order_by entity: %s", entity)
 		}
 		o := Order{Entity: entity, Key: key}
-		if seen[o] {
+		if seen[o] && !rules.repeats {
 			return nil, apperror.New(apperror.Invalid, "`order_by` contains duplicate fields: %s", shorten(strings.Join(clauses, ", ")))
 		}
 		seen[o] = true

@@ -43,6 +43,7 @@ type Rules struct {
 	order      []string          // attributes that may order
 	ordering   []Entity          // entities besides attributes that may order
 	bare       bool              // texts may stand without quotes
+	repeats    bool              // an order may name a key twice
 }
 
 // Runs are the rules of the search for runs.
@@ -113,6 +114,7 @@ func LoggedModels() Rules {
 		order:    slices.Sorted(maps.Keys(attributes)),
 		ordering: []Entity{Metric},
 		bare:     true,
+		repeats:  true, // as the metric of several data sets
 	}
 }
 

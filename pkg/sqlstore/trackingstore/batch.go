@@ -172,14 +172,15 @@ func addModelMetrics(tx *gorm.DB, runID string, metrics []experiment.Metric) err
 	for _, m := range metrics {
 		if known[m.ModelID] {
 			value, isNaN := stored(m.Value)
-			rows = append(rows, loggedModelMetricRow{m.ModelID, runID, m.Key, m.Timestamp, m.Step, value, isNaN})
+			rows = append(rows, loggedModelMetricRow{m.ModelID, runID, m.Key, m.Timestamp, m.Step, value, isNaN, m.Dataset.Name, m.Dataset.Digest})
 		}
 	}
 	if len(rows) == 0 {
 		return nil
 	}
 	slices.SortFunc(rows, func(a, b loggedModelMetricRow) int {
-		return cmp.Or(strings.Compare(a.ModelID, b.ModelID), comparePoints(a.point(), b.point()))
+		return cmp.Or(strings.Compare(a.ModelID, b.ModelID), comparePoints(a.point(), b.point()), strings.Compare(a.DatasetName, b.DatasetName),
+			strings.Compare(a.DatasetDigest, b.DatasetDigest))
 	})
 	return sqlstore.Translate(tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(rows, chunk).Error, "metrics of a logged model")
 }

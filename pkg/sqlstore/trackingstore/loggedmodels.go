@@ -154,7 +154,10 @@ func (s *Store) loadLoggedModels(ctx context.Context, rows []loggedModelRow) ([]
 				byID[r.ModelID].Params = append(byID[r.ModelID].Params, experiment.Param{Key: r.Key, Value: r.Value})
 			}),
 			each(db.Order("model_id, key, timestamp, step"), func(r loggedModelMetricRow) {
-				m := experiment.Metric{Key: r.Key, Value: loaded(r.Value, r.IsNan), Timestamp: r.Timestamp, Step: r.Step, ModelID: r.ModelID}
+				m := experiment.Metric{
+					Key: r.Key, Value: loaded(r.Value, r.IsNan), Timestamp: r.Timestamp, Step: r.Step, ModelID: r.ModelID, RunID: r.RunID,
+					Dataset: experiment.DatasetKey{Name: r.DatasetName, Digest: r.DatasetDigest},
+				}
 				byID[r.ModelID].Metrics = append(byID[r.ModelID].Metrics, m)
 			}),
 		), "data of logged models")
@@ -257,8 +260,14 @@ func addLoggedModelParams(tx *gorm.DB, id string, params []experiment.Param) err
 
 // SearchLoggedModels returns one page; equal ones come newest first.
 func (s *Store) SearchLoggedModels(ctx context.Context, q experiment.RunSearch) (experiment.Page[experiment.LoggedModel], error) {
+	on, err := measuredOn(q)
+	if err != nil {
+		return experiment.Page[experiment.LoggedModel]{}, err
+	}
+	where := loggedModelsTarget
+	where.datasets = on
 	return search(ctx, s, q.Search, searching[loggedModelRow, experiment.LoggedModel]{
-		target: loggedModelsTarget, rules: filter.LoggedModels(), standard: 100, most: maxPage,
+		target: where, rules: filter.LoggedModels(), standard: 100, most: maxPage,
 		narrow: ofExperiments("logged_models", q), load: s.loadLoggedModels,
 		order: []sortKey{{"logged_models.creation_time", whole, true}, {"logged_models.id", text, false}},
 	})

@@ -115,6 +115,9 @@ type loggedModelMetricRow struct {
 	Step      int64   `gorm:"primaryKey;autoIncrement:false"`
 	Value     float64 `gorm:"primaryKey"`
 	IsNan     bool    `gorm:"primaryKey"`
+	// What it was measured on; empty if nobody said.
+	DatasetName   string `gorm:"primaryKey"`
+	DatasetDigest string `gorm:"primaryKey"`
 }
 
 type modelRow struct {

@@ -26,6 +26,8 @@ type target struct {
 	metrics string // of names and values with is_nan
 	prompts bool   // registered models may be prompts, which searches leave out unless they ask for them
 	join    string
+
+	datasets *datasetFilter // which points of logged models count
 }
 
 // column is where an attribute is kept.
@@ -107,6 +109,9 @@ func (s *Store) searchQuery(ctx context.Context, t target, comparisons []filter.
 			query = query.Where(notPrompt, promptTag, "true")
 		}
 	}
+	if t.datasets != nil {
+		query = t.datasets.narrow(query, t, comparisons)
+	}
 	return s.where(query, t, comparisons)
 }
 
@@ -134,12 +139,16 @@ func (s *Store) condition(t target, c filter.Comparison) (string, []any) {
 		return s.datasetCondition(c)
 	}
 	table := map[filter.Entity]string{filter.Tag: t.tags, filter.Param: t.params, filter.Metric: t.metrics}[c.Entity]
-	sub := "EXISTS (SELECT 1 FROM " + table + " f WHERE " + fmt.Sprintf(t.match, "f") + " AND f.key = ?"
+	sub, bound := "EXISTS (SELECT 1 FROM "+table+" f WHERE "+fmt.Sprintf(t.match, "f")+" AND f.key = ?", []any{c.Key}
+	if c.Entity == filter.Metric && t.datasets != nil {
+		sql, args := t.datasets.condition("f")
+		sub, bound = sub+sql, append(bound, args...)
+	}
 	if c.Op == filter.IsNull {
-		return "NOT " + sub + ")", []any{c.Key}
+		return "NOT " + sub + ")", bound
 	}
 	if c.Op == filter.IsNotNull {
-		return sub + ")", []any{c.Key}
+		return sub + ")", bound
 	}
 	sql, args := s.compare("f.value", c)
 	if c.Entity == filter.Metric {
@@ -150,7 +159,7 @@ func (s *Store) condition(t target, c filter.Comparison) (string, []any) {
 			sql = "NOT f.is_nan AND " + sql
 		}
 	}
-	return sub + " AND " + sql + ")", append([]any{c.Key}, args...)
+	return sub + " AND " + sql + ")", append(bound, args...)
 }
 
 func (s *Store) compare(column string, c filter.Comparison) (string, []any) {
@@ -226,10 +235,10 @@ func (t target) joinOrders(query *gorm.DB, orders []filter.Order, from int) *gor
 		}
 		alias := "o" + strconv.Itoa(i)
 		table := map[filter.Entity]string{filter.Tag: t.tags, filter.Param: t.params, filter.Metric: t.metrics}[o.Entity]
-		if table == loggedModelsTarget.metrics {
-			// A logged model may have a metric from several runs and steps: the newest point counts.
-			table = `(SELECT model_id, key, value, is_nan FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY model_id, key
-				ORDER BY timestamp DESC, step DESC, run_id) AS n FROM logged_model_metrics) newest WHERE n = 1)`
+		if t.datasets != nil && o.Entity == filter.Metric {
+			newest, args := t.datasets.newest(i, o.Key)
+			query = query.Joins("LEFT JOIN "+newest+" "+alias+" ON "+fmt.Sprintf(t.match, alias), args...)
+			continue
 		}
 		query = query.Joins("LEFT JOIN "+table+" "+alias+" ON "+fmt.Sprintf(t.match, alias)+" AND "+alias+".key = ?", o.Key)
 	}
