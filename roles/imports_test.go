@@ -49,6 +49,7 @@ var doors = map[string][]string{
 	"google.golang.org/protobuf":       {"pkg/onnx"},
 	"github.com/alecthomas/participle": {"pkg/experiment", "pkg/sqlstore/trackingstore"},
 	"github.com/schollz/progressbar":   {"pkg/cli"},
+	"github.com/tsenart/vegeta":        {"pkg/loadtest"},
 	"gonum.org/v1/gonum/mathext/prng":  {"pkg/dataset"},
 	"flag":                             {"pkg/config", "pkg/cli"},
 	"testing":                          {"pkg/testkit", "pkg/experiment/experimenttest", "pkg/artifact/artifacttest"},

@@ -13,6 +13,7 @@ need() { # need COMMAND-OR-FILE PACKAGE...
 need chromium chromium fonts-dejavu-core
 need npm npm
 need gcc gcc libc6-dev
+need wrk wrk
 need /usr/sbin/mariadbd mariadb-server
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || packages+=(postgresql)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)

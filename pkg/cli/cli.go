@@ -28,17 +28,18 @@ type App struct {
 
 // commands is the tree of commands. The first runs when no command is named.
 type commands struct {
-	Run     runCommand    `cmd:"" default:"withargs" help:"Run roles; this is what happens without a command."`
-	Dags    Dags          `cmd:"" help:"Trigger, watch and pause DAGs."`
-	Status  Status        `cmd:"" help:"Ask the roles whether they are ready, and what is missing."`
-	Train   Train         `cmd:"" help:"Train on a CSV file, without any server."`
-	Import  Import        `cmd:"" help:"Load a file of listings into RawData; an import that was cut off goes on where it was."`
-	GC      GC            `cmd:"" name:"gc" help:"Remove for good what was deleted in tracking, with its files. Without --yes it only says what would go."`
-	Source  Source        `cmd:"" help:"Generate listings."`
-	Demo    Demo          `cmd:"" help:"Run every path of the DAG once in a fresh folder, and show what happened."`
-	Migrate Migrate       `cmd:"" help:"Show and change the versions of the schemas of the databases."`
-	Config  configCommand `cmd:"" help:"Show the settings."`
-	Version versionCmd    `cmd:"" help:"Show the version."`
+	Run      runCommand    `cmd:"" default:"withargs" help:"Run roles; this is what happens without a command."`
+	Dags     Dags          `cmd:"" help:"Trigger, watch and pause DAGs."`
+	Status   Status        `cmd:"" help:"Ask the roles whether they are ready, and what is missing."`
+	Train    Train         `cmd:"" help:"Train on a CSV file, without any server."`
+	Import   Import        `cmd:"" help:"Load a file of listings into RawData; an import that was cut off goes on where it was."`
+	GC       GC            `cmd:"" name:"gc" help:"Remove for good what was deleted in tracking, with its files. Without --yes it only says what would go."`
+	Source   Source        `cmd:"" help:"Generate listings."`
+	Demo     Demo          `cmd:"" help:"Run every path of the DAG once in a fresh folder, and show what happened."`
+	LoadTest LoadTest      `cmd:"" name:"loadtest" help:"Send predictions to the prediction server at a steady rate and report how fast it answers."`
+	Migrate  Migrate       `cmd:"" help:"Show and change the versions of the schemas of the databases."`
+	Config   configCommand `cmd:"" help:"Show the settings."`
+	Version  versionCmd    `cmd:"" help:"Show the version."`
 }
 
 // Exit codes.
@@ -48,6 +49,12 @@ const (
 	exitUsage       = 2
 	exitInterrupted = 130 // as shells say it of SIGINT
 )
+
+// usageError is an error of what was asked for, that the command found before it did anything.
+type usageError struct{ error }
+
+// Unwrap gives the error that says what is wrong.
+func (u usageError) Unwrap() error { return u.error }
 
 var errInterrupted = errors.New("interrupted")
 
@@ -81,9 +88,12 @@ func (a App) Main(ctx context.Context, args []string) int {
 		return a.fail(explain(err), exitUsage)
 	}
 	err = kctx.Run(kctx)
+	var usage usageError
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &usage):
+		return a.fail(err, exitUsage)
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return a.fail(errInterrupted, exitInterrupted)
 	default:

@@ -31,7 +31,7 @@ func (t *Train) Run(ctx context.Context, out IO) error {
 		return apperror.New(apperror.Invalid,
 			"--as-of is %q: it must be a date such as 2026-01-01 or a date-time such as 2026-01-01T12:30:00Z, of a year from 1678 to 2261", t.AsOf)
 	}
-	if err := t.checkJSON(); err != nil {
+	if err := checkWritable("--json", t.JSON, t.CSV); err != nil {
 		return err
 	}
 	var clock stopwatch

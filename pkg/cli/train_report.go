@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"strconv"
 	"text/tabwriter"
 
@@ -170,42 +169,9 @@ func (t *Train) write(r *trainReport, out IO) error {
 		if isNew {
 			_ = os.Remove(t.JSON) // half a result is none
 		}
-		return t.cannotWrite(err)
+		return cannotWrite("--json", t.JSON, err)
 	}
 	return r.summarize(out.Out)
-}
-
-// checkJSON finds out whether the result can be written before the work is done, and refuses to write it over the listings.
-func (t *Train) checkJSON() error {
-	if t.JSON == "" || t.JSON == "-" {
-		return nil
-	}
-	info, err := os.Stat(t.JSON)
-	if errors.Is(err, fs.ErrNotExist) {
-		probe, err := os.CreateTemp(filepath.Dir(t.JSON), ".tasador-*")
-		if err != nil {
-			return t.cannotWrite(err)
-		}
-		return errors.Join(probe.Close(), os.Remove(probe.Name()))
-	}
-	if err != nil {
-		return t.cannotWrite(err)
-	}
-	if csv, err := os.Stat(t.CSV); err == nil && os.SameFile(csv, info) {
-		return apperror.New(apperror.Invalid, "--json=%s is the file of the listings, which the result would replace; choose another file", t.JSON)
-	}
-	if !info.Mode().IsRegular() && !info.IsDir() {
-		return nil // a pipe may have no reader yet
-	}
-	file, err := os.OpenFile(t.JSON, os.O_WRONLY, 0)
-	if err != nil {
-		return t.cannotWrite(err)
-	}
-	return file.Close()
-}
-
-func (t *Train) cannotWrite(err error) error {
-	return apperror.Wrap(apperror.Invalid, err, "the result cannot be written to %s; choose another file with --json", t.JSON)
 }
 
 // encode returns the report as JSON.
