@@ -62,7 +62,7 @@ func Run(ctx context.Context, plan Plan, tell func(Progress)) *Report {
 			}
 		case <-ctx.Done():
 			attacker.Stop()
-			for range results { //nolint:revive // they are broken off
+			for range results { // they are broken off
 			}
 			return t.report(pace, true)
 		}
