@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
+, := ,
 GO      := CGO_ENABLED=0 go
 PYTHON  := .cache/venv/bin/python
 TOOLS   := $(CURDIR)/.cache/bin
@@ -82,6 +83,11 @@ bench-train: build prepare ## time tasador train against the reference on ROWS g
 bench-data: prepare .cache/venv-bench/installed ## time whole DAG runs on servers against the bare statements and a pandas job: [ROWS=100000,…] [ENGINES=mariadb,postgres] [ROUNDS=N] [PANDAS=1000000] [RESUME=1]
 	$(GO) test -tags bench -count=1 -timeout 0 -v -run '^TestData$$' ./roles/bench -args -data.results=$(CURDIR)/.cache/bench-data.jsonl $(if $(ROWS),-data.rows=$(ROWS)) $(if $(ENGINES),-data.engines=$(ENGINES)) $(if $(ROUNDS),-data.rounds=$(ROUNDS)) $(if $(PANDAS),-data.pandas=$(PANDAS)) $(if $(RESUME),-data.resume) $(if $(TASADOR),-data.binary=$(TASADOR))
 
+# On two idle cores about 30 minutes with two rounds; SHORT=1 takes about 4. RESUME=1 keeps what was measured before, server by server.
+.PHONY: bench-tracking
+bench-tracking: prepare .cache/venv-bench/installed .cache/venv-fasttrackml/installed ## time tracking beside MLflow's server and FastTrackML: [SHORT=1] [RUNS=20000] [ROUNDS=2] [PEERS=mlflow,fasttrackml] [ENGINES=postgres,sqlite] [SECONDS=4] [ARTIFACT=500] [GROWTH=1000,10000,100000] [RESUME=1]
+	$(GO) test -tags bench -count=1 -timeout 0 -v -run '^TestTracking$$' ./roles/bench -args -tracking.results=$(CURDIR)/.cache/bench-tracking.jsonl $(if $(SHORT),-tracking.runs=2000 -tracking.seconds=1 -tracking.rounds=1 -tracking.artifact=50 -tracking.growth=1000$(,)10000) $(if $(RUNS),-tracking.runs=$(RUNS)) $(if $(ROUNDS),-tracking.rounds=$(ROUNDS)) $(if $(filter undefined,$(origin PEERS)),,-tracking.peers=$(PEERS)) $(if $(ENGINES),-tracking.engines=$(ENGINES)) $(if $(filter command line environment,$(origin SECONDS)),-tracking.seconds=$(SECONDS)) $(if $(ARTIFACT),-tracking.artifact=$(ARTIFACT)) $(if $(filter undefined,$(origin GROWTH)),,-tracking.growth=$(GROWTH)) $(if $(RESUME),-tracking.resume) $(if $(TASADOR),-tracking.binary=$(TASADOR))
+
 .PHONY: bench-go
 bench-go: prepare ## time the factor, the encoder, the shuffle, the decoder, each bulk path and the tracking store, with allocations: [COUNT=1]
 	$(GO) test -run '^$$' -bench . -benchmem -count=$(or $(COUNT),1) ./pkg/ridge ./pkg/features ./pkg/dataset ./pkg/listingapi ./pkg/sqlstore/datasetstore ./pkg/sqlstore/trackingstore
@@ -89,6 +95,11 @@ bench-go: prepare ## time the factor, the encoder, the shuffle, the decoder, eac
 .PHONY: bench-accuracy
 bench-accuracy: prepare ## count the right digits of the ridge on ill-conditioned rows, ours and scikit-learn's, against 200 bits
 	$(GO) test -tags bench -count=1 -v -run '^TestAccuracy$$' ./pkg/ridge
+
+.cache/venv-fasttrackml/installed: scripts/python/requirements-fasttrackml.txt
+	rm -rf $(@D)
+	.cache/venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps --target $(@D) -r $<
+	touch $@
 
 .cache/venv-bench/installed: scripts/python/requirements-bench.txt
 	rm -rf $(@D)

@@ -54,30 +54,50 @@ type book struct {
 // openBook begins a new book, unless resume says to go on with the one at path. An empty path keeps nothing.
 func openBook(t testing.TB, path string, resume bool) *book {
 	t.Helper()
-	b := &book{path: path}
+	return &book{path: path, all: openLines[measurement](t, path, resume)}
+}
+
+// openLines returns what the file at path holds, one JSON a line, or empties it unless resume says to go on with it. An empty path is no file.
+func openLines[M any](t testing.TB, path string, resume bool) (all []M) {
+	t.Helper()
 	if path == "" {
-		return b
+		return nil
 	}
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	if !resume {
 		require.NoError(t, os.WriteFile(path, nil, 0o644))
-		return b
+		return nil
 	}
 	f, err := os.Open(path)
 	if os.IsNotExist(err) {
-		return b
+		return nil
 	}
 	require.NoError(t, err)
 	defer f.Close()
 	for dec := json.NewDecoder(f); ; {
-		var m measurement
+		var m M
 		err := dec.Decode(&m)
 		if err == io.EOF {
-			return b
+			return all
 		}
 		require.NoError(t, err, "%s is not a file of measurements", path)
-		b.all = append(b.all, m)
+		all = append(all, m)
 	}
+}
+
+// appendLine adds a measurement to the file at path.
+func appendLine(t testing.TB, path string, m any) {
+	t.Helper()
+	if path == "" {
+		return
+	}
+	line, err := json.Marshal(m)
+	require.NoError(t, err)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	require.NoError(t, err)
+	_, err = f.Write(append(line, '\n'))
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
 }
 
 func (b *book) has(engine string, rows, round int) bool {
@@ -89,16 +109,7 @@ func (b *book) add(t testing.TB, m *measurement) {
 	b.all = append(b.all, *m)
 	say(t, "%-8s %8d rows, round %d: %-7s %7.2f s, peak %4.0f MiB, processor: client %.2f s, database %.2f s",
 		m.Engine, m.Rows, m.Round, m.Subject, m.Seconds, m.PeakMiB, m.ClientCPU, m.ServerCPU)
-	if b.path == "" {
-		return
-	}
-	line, err := json.Marshal(m)
-	require.NoError(t, err)
-	f, err := os.OpenFile(b.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	require.NoError(t, err)
-	_, err = f.Write(append(line, '\n'))
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
+	appendLine(t, b.path, m)
 }
 
 // tolerance is how far results of ours and of the pandas job may be apart, relatively.
