@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"tasador/pkg/apperror"
 )
@@ -41,6 +45,16 @@ func Explain(db *gorm.DB, err error) error {
 		return e.explain(err)
 	}
 	return err
+}
+
+// IsNull reports whether err says that a column of a table takes no NULL.
+func IsNull(err error, table string) bool {
+	var onServer *pgconn.PgError
+	if errors.As(err, &onServer) {
+		return onServer.Code == "23502" && onServer.TableName == table
+	}
+	var inFile *sqlite.Error
+	return errors.As(err, &inFile) && inFile.Code() == sqlite3.SQLITE_CONSTRAINT_NOTNULL && strings.Contains(inFile.Error(), table+".")
 }
 
 // server is a dialect of a server.

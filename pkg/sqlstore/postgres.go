@@ -87,6 +87,33 @@ func OpenPostgresPool(ctx context.Context, rawURL string, conns int32) (*pgxpool
 	return pool, nil
 }
 
+// InRetriedPipeline is InRetriedTx for PostgreSQL with fewer ways to the server: fn asks what it has to know and queues statements, which are then
+// sent together and are one transaction. What fn asks is not part of it. Codes: those of fn, Unavailable if the database cannot be reached or written.
+func InRetriedPipeline(ctx context.Context, db *gorm.DB, fn func(conn *pgx.Conn, queue *pgx.Batch) error) error {
+	pool, err := Pool(db)
+	if err != nil {
+		return err
+	}
+	return retried(ctx, db, func() error {
+		conn, err := pool.Conn(ctx)
+		if err != nil {
+			return Explain(db, err)
+		}
+		defer func() { _ = conn.Close() }() // it goes back into the pool
+		return Explain(db, conn.Raw(func(driverConn any) error {
+			c, ok := driverConn.(*stdlib.Conn)
+			if !ok {
+				return fmt.Errorf("the connection is a %T", driverConn)
+			}
+			queue := &pgx.Batch{}
+			if err := fn(c.Conn(), queue); err != nil || queue.Len() == 0 {
+				return err
+			}
+			return c.Conn().SendBatch(ctx, queue).Close()
+		}))
+	})
+}
+
 // EnsureSchema makes a schema of a PostgreSQL database if it is missing. Codes: Invalid for a name that needs quotes or is PostgreSQL's own,
 // Unavailable if it cannot be made.
 func EnsureSchema(ctx context.Context, rawURL, name string) error {

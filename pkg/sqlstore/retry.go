@@ -25,9 +25,14 @@ type retrier interface {
 // InRetriedTx is InTx for transactions that may begin again: when the server ends one because of a deadlock or because it could not be
 // serialized, it is run anew. So fn must only set what lies outside of it, and not add to it. Codes: those of InTx.
 func InRetriedTx(ctx context.Context, db *gorm.DB, fn func(tx *gorm.DB) error) error {
+	return retried(ctx, db, func() error { return InTx(ctx, db, fn) })
+}
+
+// retried runs a transaction until the server does not end it for the sake of others.
+func retried(ctx context.Context, db *gorm.DB, transaction func() error) error {
 	pause := txPause
 	for try := 1; ; try++ {
-		err := InTx(ctx, db, fn)
+		err := transaction()
 		r, ok := db.Dialector.(retrier)
 		if err == nil || !ok || !r.retriable(err) {
 			return err

@@ -75,7 +75,8 @@ func (b *trackingBook) add(t testing.TB, m *trackingMeasurement) {
 }
 
 func (f figure) text() string {
-	return fmt.Sprintf("%7d requests, %3d failed, %8.2f s, p50 %9.3f ms, p95 %9.3f ms, %10.1f /s, client %.2f processors", f.Count, f.Failed, f.Seconds, f.P50, f.P95, f.Rate, f.Client)
+	return fmt.Sprintf("%7d requests, %3d failed, %8.2f s, p50 %9.3f ms, p95 %9.3f ms, %10.1f /s, processors: client %.2f, server %.2f, database %.2f",
+		f.Count, f.Failed, f.Seconds, f.P50, f.P95, f.Rate, f.Client, f.Server, f.Database)
 }
 
 // of returns the rounds of a server.
@@ -126,7 +127,8 @@ func (b *trackingBook) typical(engine, subject, name string) (figure, bool) {
 	out := figure{
 		Seconds: middle(func(f figure) float64 { return f.Seconds }), P50: middle(func(f figure) float64 { return f.P50 }),
 		P95: middle(func(f figure) float64 { return f.P95 }), Rate: middle(func(f figure) float64 { return f.Rate }),
-		Client: middle(func(f figure) float64 { return f.Client }),
+		Client: middle(func(f figure) float64 { return f.Client }), Server: middle(func(f figure) float64 { return f.Server }),
+		Database: middle(func(f figure) float64 { return f.Database }),
 	}
 	for _, f := range list {
 		out.Count += f.Count

@@ -30,14 +30,17 @@ const (
 )
 
 // database is an empty database; url is as tasador takes it.
-type database struct{ engine, url string }
+type database struct {
+	engine, url string
+	pid         int // of PostgreSQL
+}
 
 func newDatabase(t testing.TB, engine string, server *testkit.DatabaseServer) database {
 	t.Helper()
 	if engine == postgres {
-		return database{engine, server.NewDatabase(t)}
+		return database{engine, server.NewDatabase(t), server.PID()}
 	}
-	return database{engine, "sqlite:" + filepath.Join(t.TempDir(), "tracking.db")}
+	return database{engine: engine, url: "sqlite:" + filepath.Join(t.TempDir(), "tracking.db")}
 }
 
 // peerURL is the URL as a peer takes it.

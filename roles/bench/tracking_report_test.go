@@ -40,12 +40,12 @@ func (b *trackingBook) subjects(engine string) []string {
 
 func (b *trackingBook) table(t testing.TB, engine string) {
 	t.Helper()
-	say(t, "\n%s, %d runs in the large experiment, medians of %d rounds. Failed requests count for nothing. client: processors that the load client kept busy.\n%-22s %-12s %9s %7s %9s %10s %10s %12s %7s",
-		engine, *trackingRuns, len(b.of(engine, ours)), "", "", "requests", "failed", "seconds", "p50 ms", "p95 ms", "rows/s, MB/s", "client")
+	say(t, "\n%s, %d runs in the large experiment, medians of %d rounds. Failed requests count for nothing. The last three: processors that the load client, the server and PostgreSQL kept busy.\n%-22s %-12s %9s %7s %9s %10s %10s %12s %7s %7s %7s",
+		engine, *trackingRuns, len(b.of(engine, ours)), "", "", "requests", "failed", "seconds", "p50 ms", "p95 ms", "rows/s, MB/s", "client", "server", "postgres")
 	for _, name := range b.names(engine) {
 		for _, subject := range b.subjects(engine) {
 			if f, ok := b.typical(engine, subject, name); ok {
-				say(t, "%-22s %-12s %9d %7d %9.2f %10.3f %10.3f %12.1f %7.2f", name, subject, f.Count, f.Failed, f.Seconds, f.P50, f.P95, f.Rate, f.Client)
+				say(t, "%-22s %-12s %9d %7d %9.2f %10.3f %10.3f %12.1f %7.2f %7.2f %7.2f", name, subject, f.Count, f.Failed, f.Seconds, f.P50, f.P95, f.Rate, f.Client, f.Server, f.Database)
 			}
 		}
 	}

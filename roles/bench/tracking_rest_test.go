@@ -28,23 +28,48 @@ type figure struct {
 	Seconds float64 `json:"seconds"`
 	P50     float64 `json:"p50,omitempty"` // milliseconds
 	P95     float64 `json:"p95,omitempty"`
-	Rate    float64 `json:"rate,omitempty"`   // rows, or what a request counts for, a second
-	Client  float64 `json:"client,omitempty"` // processors that the load client has kept busy
+	Rate    float64 `json:"rate,omitempty"` // rows, or what a request counts for, a second
+	// Processors that were kept busy by the load client, the server with all its processes, and PostgreSQL.
+	Client   float64 `json:"client,omitempty"`
+	Server   float64 `json:"server,omitempty"`
+	Database float64 `json:"database,omitempty"`
 }
 
 // rest is the one load client: it drives all servers alike, through connections that stay open.
 type rest struct {
 	url    string
 	client *http.Client
+	pids   [2]int // of the server, and of PostgreSQL, 0 without
 }
 
 const apiPath = "/api/2.0/mlflow/"
 
-func newRest(t testing.TB, url string) *rest {
+func newRest(t testing.TB, s *trackingServer, db database) *rest {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 2 * manyClients, DisableCompression: true, WriteBufferSize: 64 << 10, ReadBufferSize: 64 << 10}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &rest{url, &http.Client{Transport: transport, Timeout: 5 * time.Minute}}
+	return &rest{s.url, &http.Client{Transport: transport, Timeout: 5 * time.Minute}, [2]int{s.cmd.Process.Pid, db.pid}}
+}
+
+// used is the processor time of client, server and database so far.
+type used [3]float64
+
+func (c *rest) used(t testing.TB) used {
+	t.Helper()
+	u := used{ownProcessor(t)}
+	for i, pid := range c.pids {
+		if pid > 0 {
+			u[i+1] = processorOf(t, pid)
+		}
+	}
+	return u
+}
+
+// charge says how many processors were busy since before.
+func (c *rest) charge(t testing.TB, f *figure, before used) {
+	t.Helper()
+	now := c.used(t)
+	f.Client, f.Server, f.Database = (now[0]-before[0])/f.Seconds, (now[1]-before[1])/f.Seconds, (now[2]-before[2])/f.Seconds
 }
 
 // exchange sends a request and returns the status and the body, read into the buffer.
@@ -122,7 +147,7 @@ func (c *rest) load(t testing.TB, clients int, limit time.Duration, most, rows i
 	took := make([][]time.Duration, clients)
 	var trouble sync.Map
 	var all sync.WaitGroup
-	cpu, begin := ownProcessor(t), time.Now()
+	before, begin := c.used(t), time.Now()
 	for client := range clients {
 		all.Go(func() {
 			var answer bytes.Buffer
@@ -142,7 +167,7 @@ func (c *rest) load(t testing.TB, clients int, limit time.Duration, most, rows i
 	}
 	all.Wait()
 	f := summarize(slices.Concat(took...), time.Since(begin))
-	f.Client = (ownProcessor(t) - cpu) / f.Seconds
+	c.charge(t, &f, before)
 	done := 0
 	for i := range clients {
 		done += good[i]

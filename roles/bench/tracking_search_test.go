@@ -65,6 +65,7 @@ func deepPages(t testing.TB, c *rest, m *trackingMeasurement, name, experiment s
 	var took []time.Duration
 	var rows []string
 	var spent time.Duration
+	before := c.used(t)
 	for walk := 0; walk == 0 || spent < loadTime(); walk++ {
 		var bodies [][]byte
 		begin := time.Now()
@@ -88,9 +89,10 @@ func deepPages(t testing.TB, c *rest, m *trackingMeasurement, name, experiment s
 			}
 		}
 	}
+	f := summarize(took, spent)
+	c.charge(t, &f, before)
 	require.Len(t, rows, runs, m.Subject)
 	m.digest(name, rows)
-	f := summarize(took, spent)
 	f.Rate *= float64(min(deepPage, runs))
 	m.set(name, f)
 }

@@ -102,7 +102,7 @@ func readHistory(t testing.TB, c *rest, m *trackingMeasurement) {
 	f, _ := c.load(t, 1, time.Hour, points/batch, batch, func(_, n int) work { return longWork(run, n, batch) })
 	require.Zero(t, f.Failed)
 	var took []time.Duration
-	cpu, begin := ownProcessor(t), time.Now()
+	before, begin := c.used(t), time.Now()
 	for n := 0; n < 3 || time.Since(begin) < loadTime(); n++ {
 		sent := time.Now()
 		require.Equal(t, points, c.history(t, run, "h"), m.Subject)
@@ -111,7 +111,7 @@ func readHistory(t testing.TB, c *rest, m *trackingMeasurement) {
 	all := time.Since(begin)
 	f = summarize(took, all)
 	f.Rate *= points
-	f.Client = (ownProcessor(t) - cpu) / all.Seconds()
+	c.charge(t, &f, before)
 	m.set("history-50000", f)
 }
 
@@ -155,7 +155,7 @@ func moveArtifact(t testing.TB, c *rest, m *trackingMeasurement) {
 // transfer times one request; the rate is in megabytes a second.
 func transfer(t testing.TB, c *rest, req *http.Request, size int64, into io.Writer) figure {
 	t.Helper()
-	cpu, begin := ownProcessor(t), time.Now()
+	before, begin := c.used(t), time.Now()
 	res, err := c.client.Do(req)
 	require.NoError(t, err)
 	defer res.Body.Close()
@@ -163,7 +163,9 @@ func transfer(t testing.TB, c *rest, req *http.Request, size int64, into io.Writ
 	_, err = io.Copy(into, res.Body)
 	require.NoError(t, err)
 	all := time.Since(begin).Seconds()
-	return figure{Count: 1, Seconds: all, Rate: float64(size) / megabyte / all, Client: (ownProcessor(t) - cpu) / all}
+	f := figure{Count: 1, Seconds: all, Rate: float64(size) / megabyte / all}
+	c.charge(t, &f, before)
+	return f
 }
 
 // pattern is an endless file that does not compress to nothing.

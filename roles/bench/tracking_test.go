@@ -24,6 +24,7 @@ var (
 	trackingRounds   = flag.Int("tracking.rounds", 2, "how many rounds")
 	trackingPeers    = flag.String("tracking.peers", "mlflow,fasttrackml", "the servers to compare with")
 	trackingEngines  = flag.String("tracking.engines", "postgres,sqlite", "on which databases")
+	trackingOnly     = flag.String("tracking.only", "log-metric,log-batch,search,history,artifact", "which loads")
 	trackingResume   = flag.Bool("tracking.resume", false, "take what -tracking.results has of the same engine, server and round, and measure the rest")
 	trackingResults  = flag.String("tracking.results", "", "the file that keeps all measurements, one JSON a line")
 	trackingBinary   = flag.String("tracking.binary", "", "the tasador to measure; empty: one that is built now")
@@ -87,7 +88,7 @@ func measureTrackingEngine(t *testing.T, bin, engine string, subjects []string, 
 	}
 }
 
-// limit is how long each load lasts.
+// loadTime is how long each load lasts.
 func loadTime() time.Duration { return time.Duration(*trackingSeconds * float64(time.Second)) }
 
 // measureTracking takes one server through all steps.
@@ -97,17 +98,29 @@ func measureTracking(t *testing.T, bin string, db database, m *trackingMeasureme
 	s.stop(t)
 	s = s.again(t)
 	m.set("cold-start", figure{Seconds: s.cold.Seconds()})
-	c := newRest(t, s.url)
+	c := newRest(t, s, db)
 	warmUp(t, c)
 	idle := s.memory(t)
 	watch := watchMemory(t, s)
-	logMetrics(t, c, m)
-	logBatches(t, c, m)
-	searchFilled(t, c, m, "1000", fillByREST(t, c, m))
-	searchFilled(t, c, m, strconv.Itoa(m.Runs), fillBySQL(t, c, db, m.Subject, m.Runs))
-	readHistory(t, c, m)
+	only := strings.Split(*trackingOnly, ",")
+	for _, load := range []struct {
+		name string
+		run  func()
+	}{
+		{"log-metric", func() { logMetrics(t, c, m) }},
+		{"log-batch", func() { logBatches(t, c, m) }},
+		{"search", func() {
+			searchFilled(t, c, m, "1000", fillByREST(t, c, m))
+			searchFilled(t, c, m, strconv.Itoa(m.Runs), fillBySQL(t, c, db, m.Subject, m.Runs))
+		}},
+		{"history", func() { readHistory(t, c, m) }},
+	} {
+		if slices.Contains(only, load.name) {
+			load.run()
+		}
+	}
 	m.MiB = map[string]float64{"idle": idle, "loaded": s.memory(t), "peak-of-load": watch.peak()}
-	if m.Subject != fasttrackml { // it has no place for artifacts of its own
+	if m.Subject != fasttrackml && slices.Contains(only, "artifact") { // FastTrackML has no place for artifacts of its own
 		moveArtifact(t, c, m)
 		m.MiB["peak-of-artifact"] = watch.peak()
 	}

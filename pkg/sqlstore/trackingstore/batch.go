@@ -21,6 +21,30 @@ func (s *Store) LogBatch(ctx context.Context, runID string, b experiment.Batch) 
 	if err != nil {
 		return err
 	}
+	if slices.ContainsFunc(b.Metrics, func(m experiment.Metric) bool { return m.ModelID != "" }) {
+		return s.logForModels(ctx, runID, b)
+	}
+	return s.batches.log(ctx, runID, b)
+}
+
+// writeBatches writes a group of batches that gatherer made.
+func (s *Store) writeBatches(ctx context.Context, group []*loggedBatch) error {
+	write := s.writeSQLite
+	if sqlstore.EngineOf(s.db) == sqlstore.Postgres {
+		write = s.writePostgres
+	}
+	err := write(ctx, group)
+	if len(group) > 1 || !sqlstore.IsNull(err, "params") {
+		return err
+	}
+	// A param has another value: which one, and what it is.
+	rows, want := paramRows(group[0].runID, group[0].batch.Params)
+	have, found := keptParams(s.db.WithContext(ctx), group[0].runID, rows)
+	return cmp.Or(found, changedParams(group[0].runID, have, want), err)
+}
+
+// logForModels stores a batch with metrics of logged models.
+func (s *Store) logForModels(ctx context.Context, runID string, b experiment.Batch) error {
 	return s.inTx(ctx, func(tx *gorm.DB, _ int64) error {
 		run, err := activeRun(tx, runID)
 		if err != nil {
@@ -57,25 +81,36 @@ func addParams(tx *gorm.DB, runID string, params []experiment.Param) error {
 	if len(params) == 0 {
 		return nil
 	}
-	rows := make([]paramRow, len(params))
-	want := make(map[string]string, len(params))
+	rows, want := paramRows(runID, params)
+	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error; err != nil {
+		return sqlstore.Translate(err, "params")
+	}
+	have, err := keptParams(tx, runID, rows)
+	if err != nil {
+		return err
+	}
+	return changedParams(runID, have, want)
+}
+
+// paramRows are params as they are kept, sorted by key, and their values by key.
+func paramRows(runID string, params []experiment.Param) (rows []paramRow, want map[string]string) {
+	rows, want = make([]paramRow, len(params)), make(map[string]string, len(params))
 	for i, p := range params {
 		rows[i] = paramRow{runID, p.Key, p.Value}
 		want[p.Key] = p.Value
 	}
 	slices.SortFunc(rows, func(a, b paramRow) int { return strings.Compare(a.Key, b.Key) })
-	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error; err != nil {
-		return sqlstore.Translate(err, "params")
-	}
+	return rows, want
+}
+
+// keptParams reads the params of a run that have the keys of rows.
+func keptParams(db *gorm.DB, runID string, rows []paramRow) (have []paramRow, err error) {
 	keys := make([]string, len(rows))
 	for i, r := range rows {
 		keys[i] = r.Key
 	}
-	var have []paramRow
-	if err := tx.Where("run_id = ? AND key IN ?", runID, keys).Order("key").Find(&have).Error; err != nil {
-		return sqlstore.Translate(err, "params")
-	}
-	return changedParams(runID, have, want)
+	err = db.Where("run_id = ? AND key IN ?", runID, keys).Order("key").Find(&have).Error
+	return have, sqlstore.Translate(err, "params")
 }
 
 // changedParams refuses other values for params that are there, in the words that MLflow has for one and for many. Codes: Invalid.

@@ -57,21 +57,25 @@ func upsertLatest(tx *gorm.DB, rows []latestMetricRow) error {
 
 // metricColumns are points, column by column.
 type metricColumns struct {
-	keys, models      []string
-	timestamps, steps []int64
-	values            []float64
-	nans              []bool
+	runs, keys, models []string
+	timestamps, steps  []int64
+	values             []float64
+	nans               []bool
 }
 
 func newMetricColumns(n int) *metricColumns {
 	return &metricColumns{
-		keys: make([]string, 0, n), models: make([]string, 0, n), timestamps: make([]int64, 0, n), steps: make([]int64, 0, n),
+		runs: make([]string, 0, n), keys: make([]string, 0, n), models: make([]string, 0, n), timestamps: make([]int64, 0, n), steps: make([]int64, 0, n),
 		values: make([]float64, 0, n), nans: make([]bool, 0, n),
 	}
 }
 
 func (c *metricColumns) add(r metricRow) {
-	c.keys, c.models = append(c.keys, r.Key), append(c.models, r.ModelID)
+	c.runs, c.keys, c.models = append(c.runs, r.RunID), append(c.keys, r.Key), append(c.models, r.ModelID)
 	c.timestamps, c.steps = append(c.timestamps, r.Timestamp), append(c.steps, r.Step)
 	c.values, c.nans = append(c.values, r.Value), append(c.nans, r.IsNan)
+}
+
+func (c *metricColumns) args() []any {
+	return []any{c.runs, c.keys, c.timestamps, c.steps, c.values, c.nans, c.models}
 }

@@ -4,6 +4,7 @@ package trackingstore
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"time"
@@ -25,6 +26,9 @@ type Store struct {
 	root   string // artifact URI under which new experiments get their folder
 	parser *filter.Parser
 	now    func() int64
+
+	batches *gatherer
+	sqlite  *sqliteStatements // nil on PostgreSQL
 }
 
 var (
@@ -46,6 +50,10 @@ func Open(ctx context.Context, url, artifactRoot string, log *slog.Logger) (*Sto
 	if err = sqlstore.Migrate(ctx, db, "tracking"); err == nil {
 		err = s.ensureDefault(ctx)
 	}
+	s.batches = &gatherer{write: s.writeBatches, writers: 2}
+	if err == nil && sqlstore.EngineOf(db) == sqlstore.SQLite {
+		s.sqlite, err = prepareSQLite(ctx, db)
+	}
 	if err != nil {
 		_ = s.Close() // the first error is the one that matters
 		return nil, err
@@ -54,7 +62,13 @@ func Open(ctx context.Context, url, artifactRoot string, log *slog.Logger) (*Sto
 }
 
 // Close closes the database.
-func (s *Store) Close() error { return sqlstore.Close(s.db) }
+func (s *Store) Close() error {
+	var err error
+	if s.sqlite != nil {
+		err = s.sqlite.close()
+	}
+	return errors.Join(err, sqlstore.Close(s.db))
+}
 
 // Ping reports whether the database answers and can be written. Codes: Unavailable.
 func (s *Store) Ping(ctx context.Context) error {
