@@ -90,28 +90,45 @@ func OpenPostgresPool(ctx context.Context, rawURL string, conns int32) (*pgxpool
 // InRetriedPipeline is InRetriedTx for PostgreSQL with fewer ways to the server: fn asks what it has to know and queues statements, which are then
 // sent together and are one transaction. What fn asks is not part of it. Codes: those of fn, Unavailable if the database cannot be reached or written.
 func InRetriedPipeline(ctx context.Context, db *gorm.DB, fn func(conn *pgx.Conn, queue *pgx.Batch) error) error {
+	return retried(ctx, db, func() error {
+		return onConn(ctx, db, func(conn *pgx.Conn) error {
+			queue := &pgx.Batch{}
+			if err := fn(conn, queue); err != nil || queue.Len() == 0 {
+				return err
+			}
+			return conn.SendBatch(ctx, queue).Close()
+		})
+	})
+}
+
+// ReadPipeline asks PostgreSQL the queries that fn queues, with functions that take their rows, all together. Codes: Unavailable if the database
+// cannot be reached.
+func ReadPipeline(ctx context.Context, db *gorm.DB, fn func(queue *pgx.Batch)) error {
+	return onConn(ctx, db, func(conn *pgx.Conn) error {
+		queue := &pgx.Batch{}
+		fn(queue)
+		return conn.SendBatch(ctx, queue).Close()
+	})
+}
+
+// onConn hands out a connection of the driver.
+func onConn(ctx context.Context, db *gorm.DB, fn func(conn *pgx.Conn) error) error {
 	pool, err := Pool(db)
 	if err != nil {
 		return err
 	}
-	return retried(ctx, db, func() error {
-		conn, err := pool.Conn(ctx)
-		if err != nil {
-			return Explain(db, err)
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return Explain(db, err)
+	}
+	defer func() { _ = conn.Close() }() // it goes back into the pool
+	return Explain(db, conn.Raw(func(driverConn any) error {
+		c, ok := driverConn.(*stdlib.Conn)
+		if !ok {
+			return fmt.Errorf("the connection is a %T", driverConn)
 		}
-		defer func() { _ = conn.Close() }() // it goes back into the pool
-		return Explain(db, conn.Raw(func(driverConn any) error {
-			c, ok := driverConn.(*stdlib.Conn)
-			if !ok {
-				return fmt.Errorf("the connection is a %T", driverConn)
-			}
-			queue := &pgx.Batch{}
-			if err := fn(c.Conn(), queue); err != nil || queue.Len() == 0 {
-				return err
-			}
-			return c.Conn().SendBatch(ctx, queue).Close()
-		}))
-	})
+		return fn(c.Conn())
+	}))
 }
 
 // EnsureSchema makes a schema of a PostgreSQL database if it is missing. Codes: Invalid for a name that needs quotes or is PostgreSQL's own,

@@ -2,7 +2,6 @@ package trackingstore
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"strings"
 
@@ -77,33 +76,6 @@ func addDatasets(tx *gorm.DB, run runRow, datasets []experiment.DatasetInput) er
 
 func compareDatasets(a, b experiment.DatasetInput) int {
 	return cmp.Or(strings.Compare(a.Dataset.Name, b.Dataset.Name), strings.Compare(a.Dataset.Digest, b.Dataset.Digest))
-}
-
-// loadDatasets adds the datasets that runs used to those runs.
-func (s *Store) loadDatasets(ctx context.Context, runIDs []string, byID map[string]*experiment.Run) error {
-	db := s.db.WithContext(ctx)
-	type key struct{ run, dataset string }
-	tags := map[key][]experiment.Tag{}
-	err := each(db.Where("run_id IN ?", runIDs).Order("run_id, dataset_id, key"), func(r runDatasetTagRow) {
-		k := key{r.RunID, r.DatasetID}
-		tags[k] = append(tags[k], experiment.Tag{Key: r.Key, Value: r.Value})
-	})
-	if err != nil {
-		return err
-	}
-	datasets := map[string]experiment.Dataset{}
-	err = each(db.Where("id IN (?)", db.Model(&runDatasetRow{}).Select("dataset_id").Where("run_id IN ?", runIDs)), func(r datasetRow) {
-		datasets[r.ID] = experiment.Dataset{
-			Name: r.Name, Digest: r.Digest, SourceType: r.SourceType, Source: r.Source, Schema: r.Schema, Profile: r.Profile,
-		}
-	})
-	if err != nil {
-		return err
-	}
-	return each(db.Where("run_id IN ?", runIDs).Order("run_id, dataset_id"), func(r runDatasetRow) {
-		run := byID[r.RunID]
-		run.DatasetInputs = append(run.DatasetInputs, experiment.DatasetInput{Dataset: datasets[r.DatasetID], Tags: tags[key{r.RunID, r.DatasetID}]})
-	})
 }
 
 // datasetCondition is the SQL of a comparison with a dataset that a run used.

@@ -46,14 +46,15 @@ func (m byMetric) empty(rank int) bool {
 // fromMetric begins a query on the runs of some experiments with the index of a metric; the latest points are alias. A CROSS JOIN is what
 // keeps SQLite from beginning with the runs.
 func (s *Store) fromMetric(ctx context.Context, alias, key string, ids []int64, isNaN bool) *gorm.DB {
-	return s.db.WithContext(ctx).Table("latest_metrics "+alias+" CROSS JOIN runs").Select([]string{"runs.*"}).
+	return s.db.WithContext(ctx).Table("latest_metrics "+alias+" CROSS JOIN runs").Select([]string{runColumns}).
 		Where("runs.id = "+alias+".run_id AND "+alias+".experiment_id IN ? AND "+alias+".key = ? AND "+alias+".is_nan = ?", ids, key, isNaN)
 }
 
 // query begins the query for the runs of a rank; the latest points are o0.
 func (m byMetric) query(ctx context.Context, s *Store, rank int) *gorm.DB {
 	if rank == rankMissing {
-		return s.searchQuery(ctx, runsTarget, nil).Where("NOT EXISTS (SELECT 1 FROM latest_metrics o0 WHERE o0.run_id = runs.id AND o0.key = ?)", m.key)
+		return s.searchQuery(ctx, runsTarget, nil).Where("runs.experiment_id IN ?", m.ids).
+			Where("NOT EXISTS (SELECT 1 FROM latest_metrics o0 WHERE o0.run_id = runs.id AND o0.key = ?)", m.key)
 	}
 	query := s.fromMetric(ctx, "o0", m.key, m.ids, rank == rankNaN)
 	if rank == rankValue {
@@ -126,11 +127,11 @@ func (s *Store) selective(ctx context.Context, comparisons []filter.Comparison, 
 	return -1, nil
 }
 
-// runsQuery begins a query on runs with a filter: with those that fulfil a comparison with a metric, if they are few.
+// runsQuery begins a query on the runs of some experiments with a filter: with those that fulfil a comparison with a metric, if they are few.
 func (s *Store) runsQuery(ctx context.Context, comparisons []filter.Comparison, ids []int64) (*gorm.DB, error) {
 	few, err := s.selective(ctx, comparisons, ids)
 	if err != nil || few < 0 {
-		return s.searchQuery(ctx, runsTarget, comparisons), err
+		return s.searchQuery(ctx, runsTarget, comparisons).Where("runs.experiment_id IN ?", ids), err
 	}
 	sql, args := s.compare("f0.value", comparisons[few])
 	query := s.fromMetric(ctx, "f0", comparisons[few].Key, ids, false).Where(sql, args...)

@@ -35,6 +35,13 @@ type runRow struct {
 	DeletedTime    *int64
 }
 
+// runColumns are the columns of a run in the order of dest.
+const runColumns = "runs.id, runs.experiment_id, runs.name, runs.user_id, runs.status, runs.start_time, runs.end_time, runs.artifact_uri, runs.lifecycle_stage"
+
+func (r *runRow) dest() []any {
+	return []any{&r.ID, &r.ExperimentID, &r.Name, &r.UserID, &r.Status, &r.StartTime, &r.EndTime, &r.ArtifactURI, &r.LifecycleStage}
+}
+
 type runTagRow struct {
 	RunID string `gorm:"primaryKey"`
 	Key   string `gorm:"primaryKey"`

@@ -193,6 +193,9 @@ func readRows[R any](ctx context.Context, query *gorm.DB, w window) (rows []R, l
 		return nil, nil, err
 	}
 	defer func() { _ = found.Close() }() // its errors are those of Err
+	if _, ok := any(new(R)).(scanner); ok {
+		return scanRows[R](found, w)
+	}
 	reader := &keyReader{Rows: found, limit: w.limit, keys: make([]any, len(w.keys))}
 	tx := query.Session(&gorm.Session{NewDB: true, Context: ctx}).Model(new(R))
 	if err := tx.Statement.Parse(&rows); err != nil {
@@ -201,6 +204,33 @@ func readRows[R any](ctx context.Context, query *gorm.DB, w window) (rows []R, l
 	tx.Statement.Dest, tx.Statement.ReflectValue = &rows, reflect.ValueOf(&rows).Elem()
 	gorm.Scan(reader, tx, 0)
 	return rows, reader.keys, errors.Join(tx.Error, found.Err())
+}
+
+// scanner is a row that is read without gorm, which looks at each field of each: there may be thousands.
+type scanner interface {
+	// dest are where the columns of the table go, in the order of the table.
+	dest() []any
+}
+
+// scanRows reads the rows and their sort keys.
+func scanRows[R any](found *sql.Rows, w window) (rows []R, last []any, err error) {
+	last = make([]any, len(w.keys))
+	for found.Next() {
+		rows = append(rows, *new(R))
+		r, _ := any(&rows[len(rows)-1]).(scanner) // the caller has looked
+		dest := r.dest()
+		for i := range last {
+			to := &last[i]
+			if len(rows) > w.limit {
+				to = new(any)
+			}
+			dest = append(dest, to)
+		}
+		if err := found.Scan(dest...); err != nil {
+			return nil, nil, err
+		}
+	}
+	return rows, last, found.Err()
 }
 
 // keyReader hands out rows whose last columns are their sort keys, and keeps the keys of the last one up to the limit.

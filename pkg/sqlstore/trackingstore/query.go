@@ -99,7 +99,11 @@ func (s *Store) parse(rules filter.Rules, q experiment.Search) ([]filter.Compari
 
 // searchQuery begins a query on t with a filter.
 func (s *Store) searchQuery(ctx context.Context, t target, comparisons []filter.Comparison) *gorm.DB {
-	query := s.db.WithContext(ctx).Table(t.table).Select([]string{t.table + ".*"})
+	columns := t.table + ".*"
+	if t.table == runsTarget.table {
+		columns = runColumns
+	}
+	query := s.db.WithContext(ctx).Table(t.table).Select([]string{columns})
 	if t.join != "" {
 		query = query.Joins(t.join)
 	}

@@ -276,42 +276,6 @@ func (s *Store) logModels(ctx context.Context, runID string, rows []runModelRow,
 	})
 }
 
-// loadRuns reads the data of runs, table by table for many runs at once: a join would multiply the rows.
-func (s *Store) loadRuns(ctx context.Context, rows []runRow) ([]experiment.Run, error) {
-	runs := make([]experiment.Run, len(rows))
-	byID := make(map[string]*experiment.Run, len(rows))
-	ids := make([]string, len(rows))
-	for i, r := range rows {
-		runs[i], ids[i] = r.domain(), r.ID
-		byID[r.ID] = &runs[i]
-	}
-	err := inChunks(ids, func(part []string) error {
-		db := s.db.WithContext(ctx).Where("run_id IN ?", part).Session(&gorm.Session{})
-		return sqlstore.Translate(errors.Join(
-			each(db.Order("run_id, key"), func(r latestMetricRow) {
-				m := experiment.Metric{Key: r.Key, Value: loaded(r.Value, r.IsNan), Timestamp: r.Timestamp, Step: r.Step, ModelID: r.ModelID}
-				byID[r.RunID].Metrics = append(byID[r.RunID].Metrics, m)
-			}),
-			each(db.Order("run_id, key"), func(r paramRow) {
-				byID[r.RunID].Params = append(byID[r.RunID].Params, experiment.Param{Key: r.Key, Value: r.Value})
-			}),
-			each(db.Order("run_id, key"), func(r runTagRow) {
-				byID[r.RunID].Tags = append(byID[r.RunID].Tags, experiment.Tag{Key: r.Key, Value: r.Value})
-			}),
-			each(db.Order("run_id, model_id"), func(r runModelRow) {
-				run := byID[r.RunID]
-				if r.Direction == input {
-					run.ModelInputs = append(run.ModelInputs, experiment.ModelInput{ModelID: r.ModelID})
-				} else {
-					run.ModelOutputs = append(run.ModelOutputs, experiment.ModelOutput{ModelID: r.ModelID, Step: r.Step})
-				}
-			}),
-			s.loadDatasets(ctx, part, byID),
-		), "data of runs")
-	})
-	return runs, err
-}
-
 // each reads the rows of a query and calls f with each.
 func each[T any](db *gorm.DB, f func(T)) error {
 	var rows []T

@@ -76,21 +76,21 @@ func (s *Store) SearchRuns(ctx context.Context, q experiment.RunSearch) (experim
 	return page, err
 }
 
-// findRuns reads a window of runs. Where the order or the filter is by a metric it begins with the index of metrics.
+// findRuns reads a window of runs. Where the order or the filter is by a metric it begins with the index of metrics, and is narrowed to the
+// experiments by that alone: PostgreSQL, until it has counted the rows, would go through all runs of the experiment for each metric.
 func (s *Store) findRuns(
 	ctx context.Context, q experiment.RunSearch, ids []int64, comparisons []filter.Comparison, orders []filter.Order, w window,
 ) (rows []runRow, next string, err error) {
-	narrow := ofExperiments("runs", q)
 	if len(orders) > 0 && orders[0].Entity == filter.Metric {
 		return readByMetric(ctx, s, newByMetric(orders[0].Key, comparisons, ids), w, func(query *gorm.DB) (*gorm.DB, error) {
-			return narrow(runsTarget.joinOrders(query, orders, 1))
+			return view(runsTarget.joinOrders(query, orders, 1), "runs", q.View)
 		})
 	}
 	query, err := s.runsQuery(ctx, comparisons, ids)
 	if err != nil {
 		return nil, "", err
 	}
-	if query, err = narrow(runsTarget.joinOrders(query, orders, 0)); err != nil {
+	if query, err = view(runsTarget.joinOrders(query, orders, 0), "runs", q.View); err != nil {
 		return nil, "", err
 	}
 	return readWindow[runRow](ctx, query, w)
