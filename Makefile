@@ -88,6 +88,11 @@ bench-data: prepare .cache/venv-bench/installed ## time whole DAG runs on server
 bench-tracking: prepare .cache/venv-bench/installed .cache/venv-fasttrackml/installed ## time tracking beside MLflow's server and FastTrackML: [SHORT=1] [RUNS=20000] [ROUNDS=2] [PEERS=mlflow,fasttrackml] [ENGINES=postgres,sqlite] [SECONDS=4] [ARTIFACT=500] [GROWTH=1000,10000,100000] [ONLY=log-metric,log-batch,search,history,artifact] [RESUME=1]
 	$(GO) test -tags bench -count=1 -timeout 0 -v -run '^TestTracking$$' ./roles/bench -args -tracking.results=$(CURDIR)/.cache/bench-tracking.jsonl $(if $(SHORT),-tracking.runs=2000 -tracking.seconds=1 -tracking.rounds=1 -tracking.artifact=50 -tracking.growth=1000$(,)10000) $(if $(RUNS),-tracking.runs=$(RUNS)) $(if $(ROUNDS),-tracking.rounds=$(ROUNDS)) $(if $(filter undefined,$(origin PEERS)),,-tracking.peers=$(PEERS)) $(if $(ENGINES),-tracking.engines=$(ENGINES)) $(if $(filter command line environment,$(origin SECONDS)),-tracking.seconds=$(SECONDS)) $(if $(ONLY),-tracking.only=$(ONLY)) $(if $(ARTIFACT),-tracking.artifact=$(ARTIFACT)) $(if $(filter undefined,$(origin GROWTH)),,-tracking.growth=$(GROWTH)) $(if $(RESUME),-tracking.resume) $(if $(TASADOR),-tracking.binary=$(TASADOR))
 
+# On two idle cores about 6 minutes. It is the same client for all servers, and all share the processors with it.
+.PHONY: bench-serve
+bench-serve: prepare .cache/venv-bench-serve/installed ## load predictions against Echo handlers, FastAPI apps and mlflow models serve: [ROUNDS=3] [SECONDS=10] [PEERS=all|none|fastapi-usual,fastapi-tuned-2,mlflow] [ROWS=2000000]
+	$(GO) test -tags bench -count=1 -timeout 0 -v -run '^TestServe$$' ./roles/bench -args $(if $(ROUNDS),-serve.rounds=$(ROUNDS)) $(if $(SECONDS),-serve.seconds=$(SECONDS)) $(if $(PEERS),-serve.peers=$(PEERS)) $(if $(ROWS),-serve.rows=$(ROWS)) $(if $(TASADOR),-serve.binary=$(TASADOR))
+
 .PHONY: bench-go
 bench-go: prepare ## time the factor, the encoder, the shuffle, the decoder, each bulk path and the tracking store, with allocations: [COUNT=1]
 	$(GO) test -run '^$$' -bench . -benchmem -count=$(or $(COUNT),1) ./pkg/ridge ./pkg/features ./pkg/dataset ./pkg/listingapi ./pkg/sqlstore/datasetstore ./pkg/sqlstore/trackingstore
@@ -99,6 +104,11 @@ bench-accuracy: prepare ## count the right digits of the ridge on ill-conditione
 .cache/venv-fasttrackml/installed: scripts/python/requirements-fasttrackml.txt
 	rm -rf $(@D)
 	.cache/venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps --target $(@D) -r $<
+	touch $@
+
+.cache/venv-bench-serve/installed: scripts/python/requirements-bench-serve.txt
+	rm -rf $(@D)
+	.cache/venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --target $(@D) -r $<
 	touch $@
 
 .cache/venv-bench/installed: scripts/python/requirements-bench.txt

@@ -166,7 +166,7 @@ func (m measurement) step(name string) float64 {
 	return 0
 }
 
-func median(list []measurement, value func(measurement) float64) float64 {
+func median[T any](list []T, value func(T) float64) float64 {
 	values := make([]float64, len(list))
 	for i, m := range list {
 		values[i] = value(m)

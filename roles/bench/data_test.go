@@ -1,6 +1,6 @@
 //go:build bench
 
-// Package bench_test measures whole DAG runs of the real binary against what others need for the same.
+// Package bench_test measures the real binary against what others need for the same: whole DAG runs, and predictions that are served.
 package bench_test
 
 import (
