@@ -76,7 +76,7 @@ var unshownSentences = []string{
 	"cannot make the schema %s in the database %s; let an administrator make it and give it to this user", "database URL %q is not understood",
 	"%q does not name a folder of S3; write it as s3://bucket/prefix",
 	"%s already exists", "%s does not exist", // pages name what is missing themselves
-	"Prompt (name=%s) already exists.",
+	"Prompt (name=%s) already exists.", "`dataset_name` in the `datasets` clause must be specified.", "A search takes at most %d datasets.",
 	"Tried to create a %s with name '%s', but the name is already taken by a %s. MLflow does not allow creating a model and a prompt with the same name.",
 	"Artifact size is too large. Max size is 10MB.", "Request must specify run_uuid.", "Request must specify path.", "Request must specify data.",
 	"Missing value for required parameter 'path'.", "The upload broke off; nothing was stored.",

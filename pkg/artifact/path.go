@@ -65,9 +65,30 @@ func CheckPath(p string) error {
 	return nil
 }
 
-func invalidPath(p string) error {
-	if len(p) > 300 {
-		p = p[:300] + "…"
+// Tidy takes single dots and doubled slashes out of a path that a client wrote, as MLflow's server does. What leads upwards or is
+// percent-encoded stays, for CheckPath to see.
+func Tidy(p string) string {
+	parts := strings.Split(p, "/")
+	kept := parts[:0]
+	for i, part := range parts {
+		inner := i > 0 && i < len(parts)-1
+		if part == "." || (part == "" && inner) {
+			continue
+		}
+		kept = append(kept, part)
 	}
-	return apperror.New(apperror.Invalid, "Invalid path %q: name a plain relative path, without .. and control characters", p)
+	return strings.Join(kept, "/")
+}
+
+// InvalidPath is the refusal of a path by its looks.
+type InvalidPath struct{ Path string }
+
+func (e *InvalidPath) Error() string { return strconv.Quote(e.Path) }
+
+func invalidPath(p string) error {
+	shown := p
+	if len(shown) > 300 {
+		shown = shown[:300] + "…"
+	}
+	return apperror.Wrap(apperror.Invalid, &InvalidPath{p}, "Invalid path %q: name a plain relative path, without .. and control characters", shown)
 }

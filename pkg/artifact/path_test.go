@@ -40,3 +40,12 @@ func FuzzCheckPath(f *testing.F) {
 		}
 	})
 }
+
+func TestTidy(t *testing.T) {
+	for p, want := range map[string]string{
+		"": "", ".": "", "a/b": "a/b", "a/": "a/", "a/.": "a", "./a": "a", "a/./b": "a/b", "a//b": "a/b", "a///b//": "a/b/", "/a": "/a", "//a": "/a",
+		"..": "..", "./../a": "../a", "a/./../b": "a/../b", "a/%2e/b": "a/%2e/b", ".a/b.": ".a/b.",
+	} {
+		require.Equal(t, want, artifact.Tidy(p), p)
+	}
+}

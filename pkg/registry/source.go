@@ -11,20 +11,21 @@ import (
 	"tasador/pkg/experiment"
 )
 
-// storeSchemes are the artifact stores that a source or a location may name. Everything else is refused: file: and plain paths would
-// name files of the server, http: and the like would make it call other hosts.
+// storeSchemes are the artifact stores that a source or a location may name. Others are refused: http: and the like would make the server call
+// other hosts.
 func storeSchemes() []string {
 	return []string{"mlflow-artifacts", "s3", "gs", "wasb", "wasbs", "abfs", "abfss", "dbfs"}
 }
 
 // Source is the parsed source of a model version.
 type Source struct {
-	URI     string
-	Scheme  string   // models, runs or that of an artifact store
-	Host    string   // empty for models and runs
-	Parts   []string // segments of the path
-	ModelID string   // of models:/m-…
-	RunID   string   // of runs:/…
+	URI      string   // as the client wrote it
+	Location string   // URI without doubled slashes, and in folders of a machine without dots
+	Scheme   string   // models, runs or that of an artifact store
+	Host     string   // empty for models and runs
+	Parts    []string // segments of the path
+	ModelID  string   // of models:/m-…
+	RunID    string   // of runs:/…
 }
 
 // ParseSource checks the source of a model version: a URI of an artifact store, models:/m-…, models:/name/version or runs:/id/path.
@@ -33,7 +34,7 @@ type Source struct {
 func ParseSource(uri string) (Source, error) {
 	s, err := parseSource(uri)
 	if err == nil && s.Scheme == "file" {
-		err = invalidSource(uri, "Files of the server cannot be registered; use the artifact URI of a run or models:/m-….")
+		err = LocalSource(uri, "run_id")
 	}
 	return s, err
 }
@@ -48,18 +49,43 @@ func ParseSourceBelow(root, uri string) (Source, error) {
 	return s, err
 }
 
+// LocalSource is the refusal of a folder that is not in that of the run or the logged model that a parameter (run_id, model_id) names.
+// Codes: Invalid.
+func LocalSource(uri, parameter string) error {
+	return invalidSource(uri, "To use a local path as a model version source, the "+parameter+" request parameter has to be specified and the local path has to be "+
+		"contained within the artifact directory of the run specified by the "+parameter+".")
+}
+
+// notAbsolute is what MLflow says of a source that means another place than it seems to.
+const notAbsolute = "If supplying a source as an http, https, local file path, ftp, objectstore, or mlflow-artifacts uri, an absolute path must be " +
+	"provided without relative path references present. Please provide an absolute path."
+
 func parseSource(uri string) (Source, error) {
 	if uri == "" {
 		return Source{}, experiment.MissingValue("source")
 	}
-	u, err := parseStable(uri)
-	if err != nil {
-		return Source{}, invalidSource(uri, err.Error())
+	if err := checkSourceScheme(uri); err != nil {
+		return Source{}, err
 	}
-	s := Source{URI: uri, Scheme: u.Scheme, Host: strings.ToLower(u.Host), Parts: strings.FieldsFunc(u.Path, func(r rune) bool { return r == '/' })}
+	location := tidy(uri)
+	u, err := parseStable(location)
+	if err != nil {
+		return Source{}, invalidSource(uri, notAbsolute+" "+err.Error())
+	}
+	s := Source{URI: uri, Location: location, Scheme: u.Scheme, Host: u.Host}
+	for _, part := range strings.Split(u.Path, "/") {
+		if part != "" {
+			s.Parts = append(s.Parts, part)
+		}
+	}
 	switch {
 	case u.Scheme == "":
-		return s, invalidSource(uri, "Files of the server cannot be registered; use the artifact URI of a run or models:/m-….")
+		if u.Host != "" || !path.IsAbs(u.Path) {
+			return s, LocalSource(uri, "run_id")
+		}
+		s.Scheme = "file"
+	case u.Scheme == "file" && u.Host != "":
+		return s, invalidSource(uri, "It is not a valid remote uri.")
 	case u.Scheme == "models" || u.Scheme == "runs":
 		if u.Host != "" || len(s.Parts) == 0 {
 			return s, invalidSource(uri, "Write it as models:/m-…, models:/name/version or runs:/id/path.")
@@ -69,13 +95,46 @@ func parseSource(uri string) (Source, error) {
 		} else if len(s.Parts) == 1 {
 			s.ModelID = s.Parts[0]
 		}
-	case u.Scheme != "file" && !slices.Contains(storeSchemes(), u.Scheme):
-		return s, invalidSource(uri, "The scheme "+experiment.Shorten(u.Scheme)+": is not allowed; use one of "+
-			strings.Join(append(storeSchemes(), "models", "runs"), ", ")+".")
 	case len(s.Parts) == 0:
 		return s, invalidSource(uri, "It names no folder.")
 	}
 	return s, nil
+}
+
+// checkSourceScheme refuses the schemes that this server must not call or open. Codes: Invalid.
+func checkSourceScheme(uri string) error {
+	scheme, _, found := strings.Cut(uri, ":")
+	scheme = strings.ToLower(scheme)
+	allowed := append(storeSchemes(), "models", "runs")
+	if !found || strings.Contains(scheme, "/") || scheme == "file" || slices.Contains(allowed, scheme) {
+		return nil
+	}
+	refusal := "'source' cannot use the '" + experiment.Shorten(scheme) + "' scheme; use one of " + strings.Join(allowed, ", ") + "."
+	if _, err := parseStable(uri); err != nil {
+		refusal += " " + notAbsolute
+	}
+	return invalidSource(uri, refusal)
+}
+
+// tidy takes doubled slashes out of the path of a source, and out of a path of this machine the dots, as MLflow does. What is
+// percent-encoded stays, and is checked later.
+func tidy(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil || u.Opaque != "" || u.RawQuery != "" || u.Fragment != "" {
+		return uri
+	}
+	before, folder, found := strings.Cut(uri, u.EscapedPath())
+	if !found || u.EscapedPath() == "" || folder != "" {
+		return uri
+	}
+	folder = u.EscapedPath()
+	if scheme := strings.ToLower(u.Scheme); u.Host == "" && path.IsAbs(folder) && (scheme == "file" || scheme == "") {
+		return before + path.Clean(folder)
+	}
+	for strings.Contains(folder, "//") {
+		folder = strings.ReplaceAll(folder, "//", "/")
+	}
+	return before + folder
 }
 
 // Within reports whether s is the folder root or below it.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"tasador/pkg/artifact"
 	"tasador/pkg/artifact/places"
 	"tasador/pkg/experiment"
 	"tasador/pkg/mlflowapi"
@@ -48,7 +49,10 @@ func writeError(c echo.Context, err error) error {
 	status, body := mlflowapi.FromError(err)
 	var he *echo.HTTPError
 	var ni *notImplemented
+	var path *artifact.InvalidPath
 	switch {
+	case errors.As(err, &path):
+		body.Message = "Invalid path" // and no word more: MLflow's clients compare it
 	case errors.As(err, &ni):
 		status, body = http.StatusNotImplemented, mlflowapi.Error{Code: mlflowapi.NotImplemented, Message: ni.Error()}
 	case errors.As(err, &he) && he.Code == http.StatusNotFound:

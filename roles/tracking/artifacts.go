@@ -19,7 +19,7 @@ import (
 
 // artifactPath returns what stands after the folder of the artifacts in the address, decoded once.
 func artifactPath(c echo.Context) string {
-	return strings.TrimPrefix(c.Request().URL.Path, strings.TrimSuffix(c.Path(), "*"))
+	return artifact.Tidy(strings.TrimPrefix(c.Request().URL.Path, strings.TrimSuffix(c.Path(), "*")))
 }
 
 func (a *api) getArtifact(c echo.Context) error {
@@ -116,6 +116,8 @@ func (a *api) uploadRunArtifact(c echo.Context) error {
 		return apperror.New(apperror.Invalid, "Request must specify run_uuid.")
 	case name == "":
 		return apperror.New(apperror.Invalid, "Request must specify path.")
+	case artifact.CheckPath(artifact.Tidy(name)) != nil:
+		return artifact.CheckPath(name)
 	case c.Request().ContentLength == 0:
 		return apperror.New(apperror.Invalid, "Request must specify data.")
 	case c.Request().ContentLength > maxPageUpload:
@@ -156,7 +158,7 @@ func (a *api) deleteArtifact(c echo.Context) error {
 
 // listArtifacts answers with the names in a folder.
 func (a *api) listArtifacts(ctx context.Context, r *request) (any, error) {
-	folder := r.text("path")
+	folder := artifact.Tidy(r.text("path"))
 	if err := r.err(); err != nil {
 		return nil, err
 	}
@@ -193,6 +195,7 @@ func listing(root string, files []mlflowapi.FileInfo) object {
 
 // below joins a path that a client names to a folder, and refuses one that would leave it. Codes: Invalid.
 func below(folder, name string) (string, error) {
+	name = artifact.Tidy(name)
 	if err := artifact.CheckPath(name); err != nil {
 		return "", err
 	}
@@ -276,6 +279,9 @@ func (a *api) getVersionArtifact(c echo.Context) error {
 	}
 	model, version, name := r.required("name"), r.required("version"), r.required("path")
 	if err := r.err(); err != nil {
+		return err
+	}
+	if err := artifact.CheckPath(artifact.Tidy(name)); err != nil { // before anything is looked up
 		return err
 	}
 	uri, err := a.models.DownloadURI(c.Request().Context(), model, version)

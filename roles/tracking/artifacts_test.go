@@ -84,3 +84,42 @@ func transferArtifacts(t *testing.T, client *trackingclient.Client) {
 		require.ErrorContains(t, err, uri)
 	}
 }
+
+// TestDotsInPaths: MLflow's client asks for the folder "." of a run; dots and doubled slashes that stay where they are change nothing.
+func TestDotsInPaths(t *testing.T) {
+	s := start(t)
+	run, err := s.client().CreateRun(t.Context(), experiment.NewRun{ExperimentID: "0"})
+	require.NoError(t, err)
+	require.NoError(t, s.client().PutArtifact(t.Context(), run.ArtifactURI, "d/f", strings.NewReader("x")))
+	folder := strings.TrimPrefix(run.ArtifactURI, "mlflow-artifacts:/")
+	for _, path := range []string{"/d/.", "/./d", "//d", "/d", "/d/"} {
+		got := s.call(t, "GET", proxyAPI+"/artifacts?path="+folder+path, "", "")
+		require.JSONEq(t, `{"files":[{"path":"f","is_dir":false,"file_size":1}]}`, got.body, path)
+	}
+	for _, address := range []string{
+		proxyAPI + "/artifacts/" + folder + "/./d//f", "/get-artifact?run_id=" + run.ID + "&path=./d/./f", "/get-artifact?run_id=" + run.ID + "&path=d//f",
+	} {
+		require.Equal(t, "x", s.call(t, "GET", address, "", "").body, address)
+	}
+	got := s.call(t, "GET", "/api/2.0/mlflow/artifacts/list?run_id="+run.ID+"&path=.", "", "")
+	require.JSONEq(t, `{"root_uri":"`+run.ArtifactURI+`","files":[{"path":"d","is_dir":true}]}`, got.body)
+	got = s.call(t, "DELETE", proxyAPI+"/artifacts/.", "", "")
+	require.Equal(t, 400, got.status, got.body)
+}
+
+// TestInvalidPaths: clients compare the whole answer, and nothing is looked up before.
+func TestInvalidPaths(t *testing.T) {
+	s := start(t)
+	run, err := s.client().CreateRun(t.Context(), experiment.NewRun{ExperimentID: "0"})
+	require.NoError(t, err)
+	for _, address := range []string{
+		"/get-artifact?run_id=" + run.ID + "&path=../x", "/api/2.0/mlflow/artifacts/list?run_id=" + run.ID + "&path=../x", proxyAPI + "/artifacts?path=a/./../../x",
+		"/model-versions/get-artifact?name=none&version=1&path=../x", "//model-versions/get-artifact?name=none&version=1&path=../x",
+	} {
+		got := s.call(t, "GET", address, "", "")
+		require.Equal(t, 400, got.status, address)
+		require.JSONEq(t, `{"error_code":"INVALID_PARAMETER_VALUE","message":"Invalid path"}`, got.body, address)
+	}
+	got := s.call(t, "POST", "/ajax-api/2.0/mlflow/upload-artifact?run_uuid="+run.ID+"&path=../x", "", "")
+	require.JSONEq(t, `{"error_code":"INVALID_PARAMETER_VALUE","message":"Invalid path"}`, got.body, "before it is said that nothing was sent")
+}

@@ -2,6 +2,8 @@ package tracking
 
 import (
 	"context"
+	"path/filepath"
+	"strings"
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/experiment"
@@ -13,8 +15,21 @@ func (a *api) createExperiment(ctx context.Context, r *request) (any, error) {
 	if err := r.err(); err != nil {
 		return nil, err
 	}
+	e.ArtifactLocation = absolute(e.ArtifactLocation)
 	id, err := a.tracking.CreateExperiment(ctx, e)
 	return object{"experiment_id": id}, err
+}
+
+// absolute makes a relative path absolute, as MLflow's server does, so that it means the same folder to all clients. One that leads upwards
+// stays, and is refused.
+func absolute(location string) string {
+	if location == "" || strings.Contains(location, ":") || strings.Contains(location, "..") || filepath.IsAbs(location) {
+		return location
+	}
+	if full, err := filepath.Abs(location); err == nil {
+		return full
+	}
+	return location
 }
 
 func (a *api) getExperiment(ctx context.Context, r *request) (any, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/artifact"
 	"tasador/pkg/experiment"
 	"tasador/pkg/mlflowapi"
 )
@@ -36,6 +37,9 @@ func readRequest(c echo.Context) (*request, error) {
 			if plain, err := url.PathUnescape(value); err == nil {
 				value = plain
 			}
+		}
+		if name == "*" {
+			value = artifact.Tidy(value)
 		}
 		r.path[name] = value
 	}
@@ -358,7 +362,7 @@ func (r *request) tag() experiment.Tag {
 func (r *request) page() experiment.PageRequest {
 	n, sent := r.integer("max_results")
 	if sent && (n <= 0 || n > 1<<31) {
-		r.fail(experiment.InvalidValue("max_results", n, "It must be a positive integer."))
+		r.fail(apperror.New(apperror.Invalid, "Invalid value %d for parameter 'max_results' supplied. It must be a positive integer", n))
 	}
 	return experiment.PageRequest{MaxResults: int(n), PageToken: r.text("page_token")}
 }

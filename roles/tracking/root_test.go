@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path"
@@ -103,15 +104,26 @@ func TestRootFolderKeepsOthersOut(t *testing.T) {
 	}
 	for _, source := range []string{
 		"file:///etc", "file://" + folder, "file://" + folder + "/0", "file://" + folder + "/0/other/artifacts", own.ArtifactURI + "/../x",
-		own.ArtifactURI + "/%2e%2e/x", own.ArtifactURI + "/%252e%252e/x", "file://host" + folder + "/0/" + own.ID + "/artifacts", folder + "/0/" + own.ID + "/artifacts",
+		own.ArtifactURI + "/%2e%2e/x", own.ArtifactURI + "/%252e%252e/x", "file://host" + folder + "/0/" + own.ID + "/artifacts", folder + "/0", "relative",
 		own.ArtifactURI + "#x", own.ArtifactURI + "?x", `file://` + folder + `\\..`,
 	} {
 		got := s.post(t, "model-versions/create", `{"name":"m","source":"`+source+`","run_id":"`+own.ID+`","tags":[{"key":"mlflow.prompt.is_prompt","value":"true"}]}`)
 		require.Equal(t, http.StatusBadRequest, got.status, "%s: %s", source, got.body)
 		require.Equal(t, "INVALID_PARAMETER_VALUE", got.code)
 	}
-	got := s.post(t, "model-versions/create", `{"name":"m","source":"`+own.ArtifactURI+`/model","run_id":"`+own.ID+`"}`)
-	require.Equal(t, http.StatusOK, got.status, got.body)
+	plain := strings.TrimPrefix(own.ArtifactURI, "file://")
+	require.NoError(t, os.MkdirAll(filepath.Join(plain, "model"), 0o750))
+	require.NoError(t, os.WriteFile(filepath.Join(plain, "model", "MLmodel"), []byte("x"), 0o600))
+	for i, source := range []string{own.ArtifactURI + "/model", own.ArtifactURI + "/model/.", own.ArtifactURI + "/x/../model", plain + "/model", own.ArtifactURI + "//model/"} {
+		got := s.post(t, "model-versions/create", `{"name":"m","source":"`+source+`","run_id":"`+own.ID+`"}`)
+		require.Equal(t, http.StatusOK, got.status, got.body)
+		require.Contains(t, got.body, `"source":"`+source+`"`)
+		got = s.call(t, "GET", fmt.Sprintf("/model-versions/get-artifact?name=m&version=%d&path=MLmodel", i+1), "", "")
+		require.Equal(t, "x", got.body, source)
+		got = s.post(t, "model-versions/create", `{"name":"m","source":"`+source+`"}`)
+		require.Equal(t, http.StatusBadRequest, got.status, "%s without its run", source)
+		require.Contains(t, got.text, "the run_id request parameter has to be specified")
+	}
 }
 
 // TestRootOnS3: experiments name a bucket. tasador's own clients reach it through the server, or, where other artifacts are behind its

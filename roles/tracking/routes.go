@@ -106,6 +106,7 @@ func (a *api) routes() []httpserver.Route {
 		{Method: get, Path: mlflowapi.PrefixAjax + "/3.0/mlflow/server-info", Right: httpserver.Public, Handler: handler(a.serverInfo).json},
 		{Method: get, Path: "/get-artifact", Right: httpserver.Read, Handler: a.getRunArtifact},
 		{Method: get, Path: "/model-versions/get-artifact", Right: httpserver.Read, Handler: a.getVersionArtifact},
+		{Method: get, Path: "//model-versions/get-artifact", Right: httpserver.Read, Handler: a.getVersionArtifact}, // for a base address that ends in a slash
 		{
 			Method: get, Path: mlflowapi.PrefixAjax + "/2.0/mlflow/logged-models/:model_id/artifacts/files", Right: httpserver.Read,
 			Handler: a.getModelArtifact,

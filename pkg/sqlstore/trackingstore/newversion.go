@@ -3,6 +3,7 @@ package trackingstore
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,10 +38,17 @@ func (s *Store) CreateVersion(ctx context.Context, v registry.NewVersion) (*regi
 // promptSource is what MLflow's client names as the source of a prompt, whose text is in a tag.
 const promptSource = "dummy-source"
 
-// parseSource checks the source. That of a prompt names nothing; any other is checked whatever the tags say. Codes: Invalid.
+// namesNothing reports whether a source is what clients write for prompts, which have no files: MLflow's client, its server, and clients in Go,
+// which name a folder after the prompt.
+func namesNothing(v registry.NewVersion) bool {
+	return v.Source == promptSource || v.Source == "prompt-template" || v.Source == "mlflow-artifacts:/"+v.Name
+}
+
+// parseSource checks the source. That of a prompt names nothing, and nothing is ever read there; any other is checked whatever the tags say.
+// Codes: Invalid.
 func (s *Store) parseSource(v registry.NewVersion) (registry.Source, error) {
-	if v.Source == promptSource && slices.Contains(v.Tags, isPrompt()) {
-		return registry.Source{URI: v.Source}, nil
+	if namesNothing(v) && slices.Contains(v.Tags, isPrompt()) {
+		return registry.Source{URI: v.Source, Location: promptSource}, nil
 	}
 	return registry.ParseSourceBelow(s.root, v.Source)
 }
@@ -82,7 +90,7 @@ func (s *Store) createVersion(ctx context.Context, v registry.NewVersion, source
 // resolveSource finds where the files are and which run and logged model they come from. Files behind this server must be in the
 // folder of the run or the logged model that the request names, so that nobody registers what belongs to others.
 func resolveSource(tx *gorm.DB, v registry.NewVersion, source registry.Source) (versionRow, error) {
-	row := versionRow{Source: v.Source, StorageLocation: v.Source, RunID: v.RunID, LoggedModelID: v.ModelID}
+	row := versionRow{Source: v.Source, StorageLocation: source.Location, RunID: v.RunID, LoggedModelID: v.ModelID}
 	if v.RunID != "" {
 		if err := experiment.CheckRunID(v.RunID); err != nil {
 			return row, err
@@ -106,7 +114,7 @@ func resolveSource(tx *gorm.DB, v registry.NewVersion, source registry.Source) (
 	}
 	run, err := findRun(tx, v.RunID)
 	if err != nil || !source.Within(run.ArtifactURI) {
-		return row, foreignSource(v.Source, "run_id")
+		return row, foreignFiles(source, "run_id")
 	}
 	return row, nil
 }
@@ -121,6 +129,14 @@ func foreignSource(source, parameter string) error {
 		experiment.Shorten(source), parameter)
 }
 
+// foreignFiles is foreignSource for files that are behind this server or on its disk.
+func foreignFiles(source registry.Source, parameter string) error {
+	if source.Scheme == "file" {
+		return registry.LocalSource(source.URI, parameter)
+	}
+	return foreignSource(source.URI, parameter)
+}
+
 func fromLoggedModel(tx *gorm.DB, row versionRow, source registry.Source) (versionRow, error) {
 	m, err := findLoggedModel(tx, row.LoggedModelID)
 	if apperror.CodeOf(err) == apperror.NotFound {
@@ -133,8 +149,10 @@ func fromLoggedModel(tx *gorm.DB, row versionRow, source registry.Source) (versi
 	switch {
 	case source.ModelID != "":
 		row.StorageLocation = m.ArtifactURI
-	case source.Scheme == "runs" || (isOurs(source) && !source.Within(m.ArtifactURI)):
+	case source.Scheme == "runs":
 		return row, foreignSource(row.Source, "model_id")
+	case isOurs(source) && !source.Within(m.ArtifactURI):
+		return row, foreignFiles(source, "model_id")
 	}
 	if row.RunID == "" {
 		row.RunID = m.SourceRunID
@@ -177,9 +195,17 @@ func noteVersion(tx *gorm.DB, row versionRow, name string) error {
 	if tag.Value != "" && json.Unmarshal([]byte(tag.Value), &list) != nil {
 		return nil // a client wrote something of its own there: leave it
 	}
-	text, err := json.Marshal(append(list, entry{name, row.Version}))
-	if err != nil || len(text) > experiment.MaxRunTagValue {
-		return nil //nolint:nilerr // a note for people, not worth failing for
+	texts := make([]string, 0, len(list)+1)
+	for _, e := range append(list, entry{name, row.Version}) {
+		quoted, err := json.Marshal(e.Name)
+		if err != nil {
+			return nil //nolint:nilerr // a note for people, not worth failing for
+		}
+		texts = append(texts, fmt.Sprintf(`{"name": %s, "version": %d}`, quoted, e.Version)) // with the spaces that Python writes
 	}
-	return setLoggedModelTags(tx, row.LoggedModelID, []experiment.Tag{{Key: experiment.TagModelVersions, Value: strings.TrimSpace(string(text))}})
+	text := "[" + strings.Join(texts, ", ") + "]"
+	if len(text) > experiment.MaxRunTagValue {
+		return nil
+	}
+	return setLoggedModelTags(tx, row.LoggedModelID, []experiment.Tag{{Key: experiment.TagModelVersions, Value: text}})
 }
