@@ -111,22 +111,7 @@ func (c *Client) OpenArtifact(ctx context.Context, artifactURI, name string) (io
 		info.Path = name
 		return body, info, err
 	}
-	target := c.artifactURL(full)
-	var body io.ReadCloser
-	info := artifact.Info{Path: name}
-	err = c.retry(ctx, false, func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), http.NoBody)
-		if err != nil {
-			return fmt.Errorf("make a download request: %w", err)
-		}
-		answer, err := c.send(req) //nolint:bodyclose // the caller closes it
-		if err != nil {
-			return c.explainMissing(err, name)
-		}
-		body, info.Size = answer.Body, answer.ContentLength
-		return nil
-	})
-	return body, info, err
+	return c.download(ctx, c.artifactURL(full), name)
 }
 
 // explainMissing turns a stock server's 500 for a missing file, which is worth no second try, into NotFound.
@@ -181,11 +166,7 @@ func (c *Client) ListArtifacts(ctx context.Context, artifactURI, folder string) 
 		if f.Path == "" || f.Path == "." || f.Path == ".." || strings.ContainsAny(f.Path, "/\\\x00") {
 			return nil, apperror.New(apperror.Unavailable, "the tracking server lists an artifact under the unusable name %q", f.Path)
 		}
-		info := artifact.Info{Path: path.Join(folder, f.Path), IsDir: f.IsDir}
-		if f.FileSize != nil {
-			info.Size = int64(*f.FileSize)
-		}
-		list = append(list, info)
+		list = append(list, describe(f, path.Join(folder, f.Path)))
 	}
 	return list, nil
 }

@@ -36,6 +36,9 @@ type Options struct {
 	HTTP    *http.Client  // nil means a client of its own
 	Log     *slog.Logger  // nil means no log
 
+	// Login is how the client says who it is; the zero value says nothing.
+	Login Login
+
 	// S3Endpoint is the server of artifacts that the tracking server leaves to its clients (s3:); empty means AWS, or what AWS_ENDPOINT_URL names.
 	S3Endpoint string
 }
@@ -196,6 +199,7 @@ func (f *failure) Unwrap() error { return f.err }
 // send sends a request once and turns everything but a success into a failure with a code.
 func (c *Client) send(req *http.Request) (*http.Response, error) {
 	req.Header.Set("User-Agent", "tasador") // so that audit trails tell it from other Go programs
+	c.opt.Login.sign(req)
 	answer, err := c.opt.HTTP.Do(req)
 	if err != nil {
 		var dial *net.OpError
@@ -229,6 +233,9 @@ func (c *Client) refusal(answer *http.Response) *failure {
 		f = &failure{err: apperror.New(code, "the tracking server %s answered %s; check that the address is that of a tracking server", c.base.Redacted(), answer.Status)}
 	default:
 		f = &failure{err: apperror.New(code, "the tracking server %s answered %s", c.base.Redacted(), answer.Status)}
+	}
+	if code == apperror.FailedPrecondition && (answer.StatusCode == http.StatusNotFound || answer.StatusCode == http.StatusMethodNotAllowed) {
+		f.err = &noEndpoint{f.err}
 	}
 	switch answer.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
