@@ -59,6 +59,7 @@ var unshownFiles = map[string]string{
 	"pkg/sqlstore/trackingstore/recordmodel.go": "what clients write",
 	"roles/tracking/role.go":                    "when the process starts",
 	"pkg/sqlstore/trackingstore/garbage.go":     "what clients write",
+	"pkg/sqlstore/trackingstore/imports.go":     "the command line",
 }
 
 // unshownSentences are what clients are told that write, in files that hold other sentences too.

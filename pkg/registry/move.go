@@ -13,7 +13,8 @@ const (
 )
 
 // Move is one entry of the audit trail of a registered model. An empty To means that what moved is gone: a version or a model that was
-// deleted, an alias that was removed. An empty From means that an alias is new.
+// deleted, an alias that was removed. An empty From means that an alias is new, or that
+// a version came from another server.
 type Move struct {
 	ID       int64 // grows with every move; 0 until it is kept
 	At       int64 // milliseconds since 1970 (UTC)
@@ -37,8 +38,9 @@ type Via string
 
 // The ways.
 const (
-	ViaPage Via = "page"
-	ViaAPI  Via = "api"
+	ViaPage   Via = "page"
+	ViaAPI    Via = "api"
+	ViaImport Via = "import" // from another tracking server, whose address is that of the actor
 )
 
 type actorKey struct{}

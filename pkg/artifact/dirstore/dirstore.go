@@ -64,6 +64,14 @@ func Join(dir string) (*Store, error) {
 	return &Store{root, dir, writable.NewProbe(what, func() error { return writable.Try(root, filepath.Join(uploads, "probe"), what) })}, nil
 }
 
+// Make is Join that makes the folder if it is missing. Codes: Unavailable.
+func Make(dir string) (*Store, error) {
+	if err := os.MkdirAll(filepath.Join(dir, uploads), 0o750); err != nil {
+		return nil, apperror.Wrap(apperror.Unavailable, err, "cannot make the artifact folder %s; check that its parent is writable", dir)
+	}
+	return Join(dir)
+}
+
 // inPlace reports whether the folder still stands where it was opened: an empty list would look as if nothing had been stored. Codes: Unavailable.
 func (s *Store) inPlace() error {
 	opened, err := s.root.Stat(".")

@@ -48,6 +48,11 @@ func Join(ctx context.Context, cfg config.Artifacts) (*Places, error) {
 	return open(ctx, cfg, dirstore.Join)
 }
 
+// Make is Join that makes folders that are missing.
+func Make(ctx context.Context, cfg config.Artifacts) (*Places, error) {
+	return open(ctx, cfg, dirstore.Make)
+}
+
 func open(ctx context.Context, cfg config.Artifacts, openDir func(string) (*dirstore.Store, error)) (*Places, error) {
 	p := &Places{root: proxied + ":/", proxyOnly: cfg.ProxyOnly}
 	add := func(setting, address string) error {
