@@ -28,18 +28,19 @@ type App struct {
 
 // commands is the tree of commands. The first runs when no command is named.
 type commands struct {
-	Run      runCommand    `cmd:"" default:"withargs" help:"Run roles; this is what happens without a command."`
-	Dags     Dags          `cmd:"" help:"Trigger, watch and pause DAGs."`
-	Status   Status        `cmd:"" help:"Ask the roles whether they are ready, and what is missing."`
-	Train    Train         `cmd:"" help:"Train on a CSV file, without any server."`
-	Import   Import        `cmd:"" help:"Load a file of listings into RawData; an import that was cut off goes on where it was."`
-	GC       GC            `cmd:"" name:"gc" help:"Remove for good what was deleted in tracking, with its files. Without --yes it only says what would go."`
-	Source   Source        `cmd:"" help:"Generate listings."`
-	Demo     Demo          `cmd:"" help:"Run every path of the DAG once in a fresh folder, and show what happened."`
-	LoadTest LoadTest      `cmd:"" name:"loadtest" help:"Send predictions to the prediction server at a steady rate and report how fast it answers."`
-	Migrate  Migrate       `cmd:"" help:"Show and change the versions of the schemas of the databases."`
-	Config   configCommand `cmd:"" help:"Show the settings."`
-	Version  versionCmd    `cmd:"" help:"Show the version."`
+	Run          runCommand    `cmd:"" default:"withargs" help:"Run roles; this is what happens without a command."`
+	Dags         Dags          `cmd:"" help:"Trigger, watch and pause DAGs."`
+	Status       Status        `cmd:"" help:"Ask the roles whether they are ready, and what is missing."`
+	Train        Train         `cmd:"" help:"Train on a CSV file, without any server."`
+	Import       Import        `cmd:"" help:"Load a file of listings into RawData; an import that was cut off goes on where it was."`
+	ImportMLflow ImportMLflow  `cmd:"" name:"import-mlflow" help:"Copy what an MLflow server has into tracking; an import that was cut off goes on where it was."`
+	GC           GC            `cmd:"" name:"gc" help:"Remove for good what was deleted in tracking, with its files. Without --yes it only says what would go."`
+	Source       Source        `cmd:"" help:"Generate listings."`
+	Demo         Demo          `cmd:"" help:"Run every path of the DAG once in a fresh folder, and show what happened."`
+	LoadTest     LoadTest      `cmd:"" name:"loadtest" help:"Send predictions to the prediction server at a steady rate and report how fast it answers."`
+	Migrate      Migrate       `cmd:"" help:"Show and change the versions of the schemas of the databases."`
+	Config       configCommand `cmd:"" help:"Show the settings."`
+	Version      versionCmd    `cmd:"" help:"Show the version."`
 }
 
 // Exit codes.

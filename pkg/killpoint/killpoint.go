@@ -39,4 +39,12 @@ const (
 	AfterPredictionIn Point = "after-prediction-in" // a prediction is in the journal, its request is not answered
 	AfterShip         Point = "after-ship"          // a batch of the journal is with the database, the journal does not say so
 	AfterCheckpoint   Point = "after-checkpoint"    // the journal says so, segments that are through are not removed
+
+	AfterImportedExperiment Point = "after-imported-experiment" // an experiment of another tracking server is here, nothing in it is
+	AfterImportedRun        Point = "after-imported-run"        // a run is, its points and files are not
+	AfterImportedPoints     Point = "after-imported-points"     // some points of a run are
+	AfterImportedFile       Point = "after-imported-file"       // an artifact is, others may not be
+	AfterImportedModel      Point = "after-imported-model"      // a logged model is, its files are not
+	AfterImportedRegistered Point = "after-imported-registered" // a registered model is, its versions are not
+	AfterImportedVersion    Point = "after-imported-version"    // a version is, the aliases are not
 )

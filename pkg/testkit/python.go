@@ -47,15 +47,17 @@ func programOf(t testing.TB, environment, program string) string {
 	return path
 }
 
-// StockMLflow runs MLflow's own server until the test ends and returns its address.
-func StockMLflow(t testing.TB) string {
+// StockMLflow runs MLflow's own server, with more flags, until the test ends and returns its address.
+func StockMLflow(t testing.TB, flags ...string) string {
 	t.Helper()
 	dir, address := t.TempDir(), FreeAddress(t)
 	host, port, err := net.SplitHostPort(address)
 	require.NoError(t, err)
-	cmd := exec.Command(Venv(t, "mlflow"), "server", "--host", host, "--port", port, "--workers", "1",
-		"--backend-store-uri", "sqlite:///"+filepath.Join(dir, "mlflow.db"), "--artifacts-destination", filepath.Join(dir, "artifacts"))
-	cmd.Env = append(os.Environ(), "MLFLOW_DISABLE_TELEMETRY=true", "PATH="+filepath.Dir(Venv(t, "python"))+":"+os.Getenv("PATH"))
+	cmd := exec.Command(Venv(t, "mlflow"), append([]string{
+		"server", "--host", host, "--port", port, "--workers", "1",
+		"--backend-store-uri", "sqlite:///" + filepath.Join(dir, "mlflow.db"), "--artifacts-destination", filepath.Join(dir, "artifacts"),
+	}, flags...)...)
+	cmd.Env = append(os.Environ(), "MLFLOW_DISABLE_TELEMETRY=true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false", "PATH="+filepath.Dir(Venv(t, "python"))+":"+os.Getenv("PATH"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	log := &buffer{}
 	cmd.Stdout, cmd.Stderr = log, log

@@ -1,0 +1,39 @@
+package cli_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestImportMLflowSaysWhatIsWrong(t *testing.T) {
+	other := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(other.Close)
+	closed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if name, password, _ := r.BasicAuth(); name != "ana" || password != "s3cret" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	t.Cleanup(closed.Close)
+	folder := filepath.Join(t.TempDir(), "data")
+	for says, args := range map[string][]string{
+		"missing flags: --from=URL": {},
+		`the address "here" of the MLflow server is not understood; write it as http://host:port`: {"--from=here"},
+		"--parallel=0 is not from 1 to 64":                                            {"--from=" + other.URL, "--parallel=0"},
+		"answered 404 Not Found; check that the address is that of a tracking server": {"--from=" + other.URL},
+		"answered 401 Unauthorized":                                                   {"--from=" + closed.URL},
+	} {
+		r := tasador(t, append([]string{"import-mlflow", "--data-dir=" + folder}, args...)...)
+		require.NotEqual(t, 0, r.code)
+		require.Contains(t, r.err, says)
+		require.NoDirExists(t, folder, "nothing is made before the server has answered")
+	}
+	t.Setenv("MLFLOW_TRACKING_USERNAME", "ana")
+	t.Setenv("MLFLOW_TRACKING_PASSWORD", "s3cret")
+	require.Contains(t, tasador(t, "import-mlflow", "--from="+closed.URL, "--data-dir="+folder).err, "answered 403 Forbidden")
+}
