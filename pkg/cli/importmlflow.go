@@ -100,7 +100,7 @@ func reportMLflow(w io.Writer, from string, r *mlflowimport.Report, took time.Du
 	for _, what := range mlflowimport.All() {
 		c, mark := r.Counts[what], ""
 		if c.There != c.Here {
-			mark = "differs"
+			mark = "  differs" // the last cell of a line gets no padding
 		}
 		_, _ = fmt.Fprintf(table, "%s\t%d\t%d\t%s\n", what, c.There, c.Here, mark)
 	}
