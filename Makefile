@@ -94,8 +94,8 @@ bench-serve: prepare .cache/venv-bench-serve/installed ## load predictions again
 	$(GO) test -tags bench -count=1 -timeout 0 -v -run '^TestServe$$' ./roles/bench -args $(if $(ROUNDS),-serve.rounds=$(ROUNDS)) $(if $(SECONDS),-serve.seconds=$(SECONDS)) $(if $(PEERS),-serve.peers=$(PEERS)) $(if $(ROWS),-serve.rows=$(ROWS)) $(if $(TASADOR),-serve.binary=$(TASADOR))
 
 .PHONY: bench-go
-bench-go: prepare ## time the factor, the encoder, the shuffle, the decoder, each bulk path and the tracking store, with allocations: [COUNT=1]
-	$(GO) test -run '^$$' -bench . -benchmem -count=$(or $(COUNT),1) ./pkg/ridge ./pkg/features ./pkg/dataset ./pkg/listingapi ./pkg/sqlstore/datasetstore ./pkg/sqlstore/trackingstore
+bench-go: prepare ## time the factor, the encoder, the shuffle, the decoder, each bulk path, the tracking store, the journal and a prediction, with allocations: [COUNT=1]
+	$(GO) test -run '^$$' -bench . -benchmem -count=$(or $(COUNT),1) ./pkg/ridge ./pkg/features ./pkg/dataset ./pkg/listingapi ./pkg/sqlstore/datasetstore ./pkg/sqlstore/trackingstore ./pkg/journal ./roles/serving
 
 .PHONY: bench-accuracy
 bench-accuracy: prepare ## count the right digits of the ridge on ill-conditioned rows, ours and scikit-learn's, against 200 bits

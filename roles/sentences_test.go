@@ -48,6 +48,7 @@ var unshownFiles = map[string]string{
 	"roles/pipeline/pricemodel/register.go":     "errors of tasks",
 	"roles/pipeline/pricemodel/runs.go":         "errors of tasks",
 	"roles/pipeline/pricemodel/train.go":        "errors of tasks",
+	"roles/serving/body.go":                     "JSON; a form has fields",
 	"roles/serving/decode.go":                   "JSON; a form has fields",
 	"roles/serving/notes.go":                    "REST",
 	"roles/serving/predict.go":                  "JSON",

@@ -64,6 +64,7 @@ func TestPredict(t *testing.T) {
 	m := s.servedModel(t, "1")
 	t.Run("the example is priced and recorded", func(t *testing.T) { exampleIsPriced(t, s, m) })
 	t.Run("the asking price, names and numbers beside the features change nothing", func(t *testing.T) { onlyFeaturesCount(t, s) })
+	t.Run("a list is answered in its order, as one request", func(t *testing.T) { listIsPriced(t, s) })
 	t.Run("without as_of the listing is aged now, and an unknown field is named", func(t *testing.T) { agedNow(t, s) })
 	t.Run("a promotion reaches the running server without a failed request", func(t *testing.T) { promotionReachesServing(t, s) })
 	t.Run("the history shows every DAG run, newest first", func(t *testing.T) { historyIsShown(t, s, m) })
@@ -136,6 +137,35 @@ func onlyFeaturesCount(t *testing.T, s *stack) {
 			require.Equal(t, "00601", s.recorded(t, got.RequestID)[0].Listing.ZipCode.Value)
 		}
 	}
+}
+
+func listIsPriced(t *testing.T, s *stack) {
+	bodies := []string{with(t, map[string]any{"as_of": "2026-01-01"}), with(t, map[string]any{"as_of": "2026-01-01", "bed": 7, "pool": 1}), with(t, map[string]any{"as_of": "2025-01-01"})}
+	status, body := send(t, http.MethodPost, s.serving("/predict"), http.Header{"X-Request-Id": {"a-list"}}, "["+strings.Join(bodies, ", ")+"]")
+	require.Equal(t, http.StatusOK, status, body)
+	var got []predictAnswer
+	require.NoError(t, json.Unmarshal([]byte(body), &got))
+	require.Len(t, got, 3)
+	records := s.recorded(t, "a-list")
+	require.Len(t, records, 3)
+	for i := range bodies {
+		_, body := post(t, s.serving("/predict"), bodies[i])
+		var alone predictAnswer
+		require.NoError(t, json.Unmarshal([]byte(body), &alone))
+		alone.RequestID = "a-list"
+		require.Equal(t, alone, got[i])
+		require.Equal(t, i, records[i].Item)
+		require.InDelta(t, alone.Prediction, records[i].Prediction, 0)
+	}
+	status, body = post(t, s.serving("/predict"), " [ ] ")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "[]\n", body)
+	status, body = post(t, s.serving("/predict"), "["+strings.Repeat(example+",", 999)+example+"]")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, 1000, strings.Count(body, `"prediction"`))
+	status, body = post(t, s.serving("/predict?pretty"), "["+example+"]")
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, body, "\n    \"prediction\": ")
 }
 
 func agedNow(t *testing.T, s *stack) {
@@ -235,7 +265,14 @@ func TestPredictRefusesWhatIsWrongAndRecordsNothing(t *testing.T) {
 		{"cut off", example[:80], 422, nil, "not JSON"},
 		{"NaN", strings.Replace(example, "1.17", "NaN", 1), 422, nil, "not JSON"},
 		{"not UTF-8", strings.Replace(example, "Crossville", "\xff\xfe", 1), 422, nil, "UTF-8"},
-		{"an array", "[" + example + "]", 422, nil, "JSON array"},
+		{"an array of an array", "[" + example + ",[]]", 422, []string{"1"}, "JSON array"},
+		{"an array with nothing in it", "[" + example + ",null]", 422, []string{"1"}, "JSON null"},
+		{"an array that is cut off", "[" + example + ",", 422, nil, "not JSON"},
+		{"an array with mistakes", "[" + example + "," + with(t, map[string]any{"bed": -1, "city": 1}) + "," + example + ",{}]", 422,
+			[]string{"1/bed", "1/city", "3/status", "3/bed", "3/bath", "3/acre_lot", "3/house_size"}, "must not be negative"},
+		{"too many", "[" + strings.Repeat(`{"bed":1},`, 1000) + "{}]", 422, nil, "the list has 1001 listings; send at most 1000 at once, or all as a file to /predict/batch"},
+		{"as many as can be, all wrong", "[" + strings.Repeat(`{"bed":-1},`, 999) + "{}]", 422, []string{}, "must not be negative"},
+		{"a long listing", with(t, map[string]any{"pool": long[:100_000]}), 413, nil, "larger than this address accepts"},
 		{"a text", `"house"`, 422, nil, "JSON string"},
 		{"null", "null", 422, nil, "JSON null"},
 		{"two documents", example + example, 422, nil, "not JSON"},
@@ -264,7 +301,7 @@ func TestPredictRefusesWhatIsWrongAndRecordsNothing(t *testing.T) {
 			status, body := post(t, s.serving("/predict"), c.body)
 			require.Equal(t, c.status, status, "%.300s", body)
 			require.Contains(t, body, c.says)
-			require.Less(t, len(body), 4000)
+			require.Less(t, len(body), 12000)
 			if status != 422 {
 				return
 			}
@@ -275,10 +312,14 @@ func TestPredictRefusesWhatIsWrongAndRecordsNothing(t *testing.T) {
 				require.Equal(t, "body", d.Loc[0])
 				require.NotEmpty(t, d.Type)
 				if len(d.Loc) > 1 && len(c.fields) > 0 {
-					named = append(named, fmt.Sprint(d.Loc[1]))
+					named = append(named, strings.ReplaceAll(strings.Trim(fmt.Sprint(d.Loc[1:]), "[]"), " ", "/"))
 				}
 			}
-			require.Equal(t, c.fields, named)
+			if c.fields == nil || len(c.fields) > 0 {
+				require.Equal(t, c.fields, named)
+			} else {
+				require.Len(t, got.Detail, 100, "no more are named")
+			}
 		})
 	}
 	t.Run("other ways to ask", func(t *testing.T) {

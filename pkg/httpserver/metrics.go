@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -11,6 +12,16 @@ import (
 type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+	routes   map[routeKey]*routeMetrics // of the registered ones; complete before the first request
+}
+
+type routeKey struct{ path, method string }
+
+// routeMetrics are the counters of a route, each looked up once.
+type routeMetrics struct {
+	label    string
+	duration atomic.Pointer[prometheus.Observer]
+	requests [600]atomic.Pointer[prometheus.Counter] // by status
 }
 
 func newMetrics(r *prometheus.Registry) *metrics {
@@ -24,21 +35,41 @@ func newMetrics(r *prometheus.Registry) *metrics {
 			Help:    "Time to answer a request, by route pattern and method.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route", "method"}),
+		routes: map[routeKey]*routeMetrics{},
 	}
 	r.MustRegister(m.requests, m.duration)
 	return m
 }
 
-func (m *metrics) observe(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		begin := time.Now()
-		err := next(c)
-		route := c.Path() // the pattern, never the address itself: labels must stay few
-		if route == "" || route == "/*" {
-			route = "none"
-		}
-		m.requests.WithLabelValues(route, c.Request().Method, strconv.Itoa(c.Response().Status)).Inc()
-		m.duration.WithLabelValues(route, c.Request().Method).Observe(time.Since(begin).Seconds())
-		return err
+// add prepares a route that is registered. What nobody asked for yet has no metrics.
+func (m *metrics) add(path, method string) {
+	m.routes[routeKey{path, method}] = &routeMetrics{label: labelOf(path)}
+}
+
+// labelOf names a route by its pattern, never by the address itself: labels must stay few.
+func labelOf(path string) string {
+	if path == "" || path == "/*" {
+		return "none"
 	}
+	return path
+}
+
+// observe counts an answered request.
+func (m *metrics) observe(c echo.Context, took time.Duration) {
+	method, status := c.Request().Method, c.Response().Status
+	one := m.routes[routeKey{c.Path(), method}]
+	if one == nil || status < 0 || status >= len(one.requests) {
+		m.requests.WithLabelValues(labelOf(c.Path()), method, strconv.Itoa(status)).Inc()
+		m.duration.WithLabelValues(labelOf(c.Path()), method).Observe(took.Seconds())
+		return
+	}
+	counter, duration := one.requests[status].Load(), one.duration.Load()
+	if counter == nil || duration == nil {
+		c, d := m.requests.WithLabelValues(one.label, method, strconv.Itoa(status)), m.duration.WithLabelValues(one.label, method)
+		counter, duration = &c, &d
+		one.requests[status].Store(counter)
+		one.duration.Store(duration)
+	}
+	(*counter).Inc()
+	(*duration).Observe(took.Seconds())
 }

@@ -1,12 +1,14 @@
 package httpserver
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -18,82 +20,109 @@ import (
 	"tasador/pkg/apperror"
 )
 
-const requestIDKey = "request_id"
+// headers of every answer. They are shared by all answers: what changes one puts another slice in its place.
+var (
+	contentPolicy  = []string{"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"}
+	noSniff        = []string{"nosniff"}
+	referrerPolicy = []string{"same-origin"}
+)
 
-var requestIDForm = regexp.MustCompile(`^[\w.-]{1,64}$`)
-
-// RequestID returns the id of the request, the caller's X-Request-Id if it sent a plain one.
-func RequestID(c echo.Context) string {
-	id, _ := c.Get(requestIDKey).(string)
-	return id
-}
-
-func requestID(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		id := c.Request().Header.Get(echo.HeaderXRequestID)
-		if !requestIDForm.MatchString(id) {
-			id = uuid.NewString()
-		}
-		c.Set(requestIDKey, id)
-		c.Response().Header().Set(echo.HeaderXRequestID, id)
-		return next(c)
-	}
-}
-
-func (s *Server) accessLog(next echo.HandlerFunc) echo.HandlerFunc {
+// around is all that happens before and after every handler. It is one function, since the router links its middleware anew for each request.
+func (s *Server) around(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		begin := time.Now()
-		err := next(c)
-		if err != nil {
+		identify(c)
+		if err := s.guarded(c, next); err != nil {
 			c.Error(err)
 		}
-		s.opts.Log.DebugContext(c.Request().Context(), "request", "request_id", RequestID(c), "method", c.Request().Method,
-			"path", c.Request().URL.Path, "status", c.Response().Status, "bytes", c.Response().Size, "took", time.Since(begin))
+		took := time.Since(begin)
+		s.metrics.observe(c, took)
+		if ctx := c.Request().Context(); s.opts.Log.Enabled(ctx, slog.LevelDebug) {
+			s.opts.Log.DebugContext(ctx, "request", "request_id", RequestID(c), "method", c.Request().Method,
+				"path", c.Request().URL.Path, "status", c.Response().Status, "bytes", c.Response().Size, "took", took)
+		}
 		return nil
 	}
 }
 
-// recovered turns a panic of a handler into an error, so that one bad request does not end the process.
-func recovered(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) (err error) {
-		defer func() {
-			if p := recover(); p != nil {
-				if perr, ok := p.(error); ok && errors.Is(perr, http.ErrAbortHandler) {
-					panic(p)
-				}
-				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+// guarded calls the handler if the request may be answered here, and turns a panic of it into an error, so that one bad request does not end the process.
+func (s *Server) guarded(c echo.Context, next echo.HandlerFunc) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			if perr, ok := p.(error); ok && errors.Is(perr, http.ErrAbortHandler) {
+				panic(p)
 			}
-		}()
-		return next(c)
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	h := c.Response().Header()
+	if s.stopping.Load() {
+		// Clients connect anew after this answer, so that none sends its next request into a connection that is about to close.
+		h.Set(echo.HeaderConnection, "close")
 	}
+	h["Content-Security-Policy"], h["X-Content-Type-Options"], h["Referrer-Policy"] = contentPolicy, noSniff, referrerPolicy
+	if err := s.checkOrigin(c.Request()); err != nil {
+		return err
+	}
+	return next(c)
 }
 
-func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		h := c.Response().Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "same-origin")
-		return next(c)
+// RequestID returns the id of the request, the caller's X-Request-Id if it sent a plain one.
+func RequestID(c echo.Context) string {
+	return c.Response().Header().Get(echo.HeaderXRequestID)
+}
+
+// identify gives the request its id, and the answer the same.
+func identify(c echo.Context) {
+	id := c.Request().Header.Get(echo.HeaderXRequestID)
+	if !isRequestID(id) {
+		id = newRequestID()
 	}
+	c.Response().Header()[echo.HeaderXRequestID] = []string{id}
+}
+
+// isRequestID takes 1 to 64 letters, digits, underscores, dots and hyphens.
+func isRequestID(id string) bool {
+	if id == "" || len(id) > 64 {
+		return false
+	}
+	for i := range len(id) {
+		switch c := id[i]; {
+		case c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '_', c == '.', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// newRequestID returns a UUID of version 4. Its bits are of the runtime's generator (ChaCha8, seeded by the system), which cannot be foretold from ids that were
+// seen; an id opens no door.
+func newRequestID() string {
+	var id [16]byte
+	binary.LittleEndian.PutUint64(id[:8], rand.Uint64()) // #nosec G404 -- as said
+	binary.LittleEndian.PutUint64(id[8:], rand.Uint64()) // #nosec G404 -- as said
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
+	return uuid.UUID(id).String()
 }
 
 // checkOrigin refuses foreign Host headers (DNS rebinding) and changes asked for by pages of other origins (cross-site requests).
-func (s *Server) checkOrigin(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
+func (s *Server) checkOrigin(r *http.Request) error {
+	if last := s.lastHost.Load(); last == nil || *last != r.Host { // nearly all come by the same name
 		if !s.hostAllowed(r.Host) {
 			return apperror.New(apperror.PermissionDenied, "the host name %q is not served here; add it to --http.allowed-hosts", hostOnly(r.Host))
 		}
-		origin := r.Header.Get(echo.HeaderOrigin)
-		if origin == "" || r.Method == http.MethodGet || r.Method == http.MethodHead {
-			return next(c)
-		}
-		if u, err := url.Parse(origin); err != nil || u.Host != r.Host {
-			return apperror.New(apperror.PermissionDenied, "a page of %s may not change anything here", origin)
-		}
-		return next(c)
+		host := r.Host
+		s.lastHost.Store(&host)
 	}
+	origin := r.Header.Get(echo.HeaderOrigin)
+	if origin == "" || r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return nil
+	}
+	if u, err := url.Parse(origin); err != nil || u.Host != r.Host {
+		return apperror.New(apperror.PermissionDenied, "a page of %s may not change anything here", origin)
+	}
+	return nil
 }
 
 func (s *Server) hostAllowed(host string) bool {
@@ -119,15 +148,4 @@ func hostOnly(host string) string {
 func isLoopback(a net.Addr) bool {
 	tcp, ok := a.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()
-}
-
-// sayGoodbye asks clients to connect anew after this answer when the server stops, so that none sends its next request into a
-// connection that is about to close.
-func (s *Server) sayGoodbye(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if s.stopping.Load() {
-			c.Response().Header().Set(echo.HeaderConnection, "close")
-		}
-		return next(c)
-	}
 }

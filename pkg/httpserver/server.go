@@ -81,6 +81,8 @@ type Server struct {
 	stopping atomic.Bool  // the listener is closed
 	open     atomic.Int64 // connections
 	bodies   bodies
+	metrics  *metrics
+	lastHost atomic.Pointer[string] // that was allowed
 }
 
 // New returns a server with the routes that every role has: /healthz, /readyz, /metrics and /buildinfo.
@@ -92,20 +94,21 @@ func New(opts Options) *Server {
 		s.opts.WriteError = WriteJSONError
 	}
 	e.HTTPErrorHandler = s.handleError
-	m := newMetrics(opts.Metrics)
-	e.Pre(requestID)
-	e.Use(m.observe, s.accessLog, recovered, s.sayGoodbye, securityHeaders, s.checkOrigin)
+	s.metrics = newMetrics(opts.Metrics)
+	e.Use(s.around)
 	s.Register(s.healthRoutes()...)
 	return s
 }
 
-// Register adds routes. What may be read with GET answers HEAD too.
+// Register adds routes, before Run. What may be read with GET answers HEAD too.
 func (s *Server) Register(routes ...Route) {
 	for _, r := range routes {
 		handler := s.limitBody(r)
 		s.echo.Add(r.Method, r.Path, handler)
+		s.metrics.add(r.Path, r.Method)
 		if r.Method == http.MethodGet && r.Right != Write {
 			s.echo.Add(http.MethodHead, r.Path, handler)
+			s.metrics.add(r.Path, http.MethodHead)
 		}
 	}
 }
@@ -127,6 +130,9 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- hs.Serve(s.opts.Listener) }()
+	watched := make(chan struct{})
+	defer close(watched)
+	go s.bodies.watch(watched)
 	ready()
 	select {
 	case err := <-served:

@@ -2,6 +2,8 @@ package serving
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"time"
 
 	"tasador/pkg/apperror"
@@ -11,15 +13,19 @@ import (
 
 // version is a model version with what answering needs of it, resolved once for each swap. It is never changed.
 type version struct {
-	*inference.Served          // nil before the first promotion
-	statuses          []string // that a listing may have: those of the rules of collection, and those that the model knows
+	*inference.Served           // nil before the first promotion
+	statuses          []string  // that a listing may have: those of the rules of collection, and those that the model knows
+	written           []byte    // what all answers of the version say, as JSON
+	outcomes          *outcomes // of requests, counted
 }
 
-func newVersion(served *inference.Served) *version {
+func newVersion(served *inference.Served, m *metrics) *version {
 	if served == nil {
-		return &version{statuses: statuses()}
+		return &version{statuses: statuses(), outcomes: m.outcomesOf("")}
 	}
-	return &version{Served: served, statuses: statuses(served.Statuses()...)}
+	v := &version{Served: served, statuses: statuses(served.Statuses()...), outcomes: m.outcomesOf(served.Version)}
+	v.write()
+	return v
 }
 
 // version returns the one that answers now. Before the first promotion it can only check, and err says what is missing. Codes: Unavailable.
@@ -28,7 +34,7 @@ func (r *role) version() (*version, error) {
 	if v := r.resolved.Load(); v != nil && v.Served == served {
 		return v, err
 	}
-	v := newVersion(served)
+	v := newVersion(served, r.metrics)
 	r.resolved.Store(v) // whoever comes with another one at this moment resolves again
 	return v, err
 }
@@ -43,8 +49,13 @@ type question struct {
 	requests []request
 	prices   []float64 // dollars, of requests, once they are answered
 
+	// Memory that is used again for the next question.
+	body    []byte
+	decoded []decoded
+	list    bool // a list was sent
 	scratch []float64
 	entry   []byte // of the journal
+	out     []byte
 }
 
 // itemError is what is wrong with one listing of a question.
@@ -73,7 +84,7 @@ func (r *role) answer(ctx context.Context, q *question) error {
 		}
 		q.prices = append(q.prices, price)
 	}
-	if q.unkept {
+	if q.unkept || len(q.requests) == 0 {
 		return nil
 	}
 	if err := r.record(q); err != nil {
@@ -93,11 +104,12 @@ func (q *question) result(i int) Answer {
 }
 
 // outcomeOf says how a question ended, for the metrics.
-func outcomeOf(err error) string {
+func outcomeOf(err error) outcome {
+	var tooLarge *http.MaxBytesError
 	switch {
 	case err == nil:
 		return outcomeOK
-	case apperror.CodeOf(err) == apperror.Invalid:
+	case apperror.CodeOf(err) == apperror.Invalid, errors.As(err, &tooLarge):
 		return outcomeInvalid
 	}
 	return outcomeUnavailable

@@ -1,15 +1,12 @@
 package serving
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // value is what a request says for one field, whether it came as JSON or from a form.
@@ -21,6 +18,12 @@ type value struct {
 
 // values are those of one listing, by the index of their field.
 type values [fieldCount]value
+
+// decoded is what a request says of one listing.
+type decoded struct {
+	values  values
+	unknown []string // names that no field has, sorted
+}
 
 type valueKind uint8
 
@@ -40,28 +43,25 @@ type fieldError struct {
 	Args   []any
 }
 
-// decodeJSON reads the fields of a JSON object. Unknown names are returned beside them.
-func decodeJSON(body []byte) (v values, unknown []string, problem *fieldError) {
-	if len(bytes.TrimSpace(body)) == 0 {
-		return v, nil, &fieldError{Loc: []any{"body"}, Type: "missing", Format: "the body is empty; send a listing as a JSON object"}
-	}
+// decodeObject reads the fields of a JSON object.
+func decodeObject(body []byte) (into decoded, problem *fieldError) {
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(body, &raw); err != nil {
-		return v, nil, explainJSON(err)
+		return into, explainJSON(err)
 	}
 	if raw == nil {
-		return v, nil, notAnObject("null")
+		return into, notAnObject("null")
 	}
 	for name, content := range raw {
 		i := indexOf(name)
 		if i == noField {
-			unknown = append(unknown, name)
+			into.unknown = append(into.unknown, name)
 			continue
 		}
-		v[i] = jsonValue(content)
+		into.values[i] = jsonValue(content)
 	}
-	slices.Sort(unknown)
-	return v, unknown, nil
+	slices.Sort(into.unknown)
+	return into, nil
 }
 
 func explainJSON(err error) *fieldError {
@@ -95,11 +95,7 @@ func jsonValue(content json.RawMessage) value {
 		}
 		return textValue(s)
 	case c == '-' || c >= '0' && c <= '9':
-		v, err := strconv.ParseFloat(string(content), 64)
-		if err != nil { // out of range: v is infinite, which no limit lets pass
-			return value{kind: isNumber, number: v}
-		}
-		return value{kind: isNumber, number: v, text: string(content)}
+		return numberValue(string(content))
 	default:
 		return value{kind: isOther}
 	}
@@ -123,16 +119,4 @@ func decodeForm(form url.Values) (decoded values) {
 		decoded[i] = v
 	}
 	return decoded
-}
-
-// readBody reads a body of bounded length.
-func readBody(r io.Reader) ([]byte, error) {
-	body, err := io.ReadAll(r)
-	if err != nil {
-		return nil, err
-	}
-	if !utf8.Valid(body) {
-		return nil, errNotUTF8
-	}
-	return body, nil
 }

@@ -2,6 +2,7 @@ package serving
 
 import (
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -10,20 +11,46 @@ import (
 	"tasador/pkg/journal"
 )
 
-// Outcomes of a request for a prediction.
+// outcome is how a request for predictions ended.
+type outcome uint8
+
 const (
-	outcomeOK          = "ok"
-	outcomeInvalid     = "invalid"
-	outcomeUnavailable = "unavailable"
+	outcomeOK          outcome = iota
+	outcomeInvalid             // the request is wrong
+	outcomeUnavailable         // no model, or the answer cannot be recorded
+	outcomeCount
 )
+
+func (o outcome) String() string { return [outcomeCount]string{"ok", "invalid", "unavailable"}[o] }
+
+// protocol is the way that a request for predictions came.
+type protocol uint8
+
+const (
+	protocolREST protocol = iota // POST /predict
+	protocolForm                 // the page
+	protocolCount
+)
+
+func (p protocol) String() string { return [protocolCount]string{"rest", "form"}[p] }
+
+// outcomes are the counters of one version.
+type outcomes [protocolCount][outcomeCount]prometheus.Counter
+
+// maxVersions bounds the values of the label version. Beyond it, versions are counted together.
+const maxVersions = 100
 
 // metrics counts predictions. The first two keep the names and the form that the original's dashboards read.
 type metrics struct {
-	requests prometheus.Counter
-	latency  prometheus.Histogram
-	outcomes *prometheus.CounterVec
-
+	requests   prometheus.Counter
+	latency    prometheus.Histogram
+	outcomes   *prometheus.CounterVec
+	durations  [protocolCount][outcomeCount]prometheus.Observer
+	listings   prometheus.Counter
 	unrecorded prometheus.Counter
+
+	mu       sync.Mutex
+	versions map[string]*outcomes
 }
 
 func newMetrics(registry *prometheus.Registry, p *inference.Predictor, j *journal.Journal, s *journal.Shipper) *metrics {
@@ -39,16 +66,32 @@ func newMetrics(registry *prometheus.Registry, p *inference.Predictor, j *journa
 		}),
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tasador_predictions_total",
-			Help: "Requests for a prediction, by outcome: ok, invalid (the request is wrong) or unavailable (no model, or it cannot be recorded).",
-		}, []string{"outcome"}),
+			Help: "Requests for a prediction, by protocol, model version (empty before the first) and outcome: ok, invalid (the request is wrong) or unavailable (no model, or it cannot be recorded).",
+		}, []string{"protocol", "version", "outcome"}),
+		listings: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tasador_listings_priced_total",
+			Help: "Listings that were given a price; a request may hold many.",
+		}),
+		unrecorded: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tasador_predictions_unrecorded_total",
+			Help: "Predictions that were given although the journal could not take them (--serving.unrecorded=serve).",
+		}),
+		versions: map[string]*outcomes{},
 	}
-	m.unrecorded = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "tasador_predictions_unrecorded_total",
-		Help: "Predictions that were given although the journal could not take them (--serving.unrecorded=serve).",
-	})
-	for _, o := range []string{outcomeOK, outcomeInvalid, outcomeUnavailable} {
-		m.outcomes.WithLabelValues(o)
+	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "tasador_prediction_duration_seconds",
+		Help: "Time to answer a request for a prediction, by protocol and outcome; fine buckets from 50 µs, and a native histogram.",
+		Buckets: []float64{
+			.00005, .0001, .0002, .0003, .0005, .00075, .001, .0015, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5,
+		},
+		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 160, NativeHistogramMinResetDuration: time.Hour,
+	}, []string{"protocol", "outcome"})
+	for p := range protocolCount {
+		for o := range outcomeCount {
+			m.durations[p][o] = durations.WithLabelValues(p.String(), o.String())
+		}
 	}
+	m.outcomesOf("")
 	version := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "tasador_served_model_version",
 		Help: "Model version that answers; 0 before the first promotion.",
@@ -57,9 +100,44 @@ func newMetrics(registry *prometheus.Registry, p *inference.Predictor, j *journa
 		Name: "tasador_model_swaps_total",
 		Help: "How often another model version was put in place.",
 	}, func() float64 { return float64(p.Swaps()) })
-	registry.MustRegister(m.requests, m.latency, m.outcomes, m.unrecorded, version, swaps)
+	registry.MustRegister(m.requests, m.latency, m.outcomes, durations, m.listings, m.unrecorded, version, swaps)
 	registry.MustRegister(journalMetrics(j, s)...)
 	return m
+}
+
+// outcomesOf returns the counters of a version, which then are shown, also those that are 0.
+func (m *metrics) outcomesOf(version string) *outcomes {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.versions[version] == nil && len(m.versions) >= maxVersions {
+		version = "other"
+	}
+	of := m.versions[version]
+	if of == nil {
+		of = &outcomes{}
+		for p := range protocolCount {
+			for o := range outcomeCount {
+				of[p][o] = m.outcomes.WithLabelValues(p.String(), version, o.String())
+			}
+		}
+		m.versions[version] = of
+	}
+	return of
+}
+
+// answered counts a request that was answered, and how long that took. v may be nil if the request came to none.
+func (r *role) answered(p protocol, v *version, o outcome, listings int, begin time.Time) {
+	m, took := r.metrics, time.Since(begin).Seconds()
+	if v == nil {
+		v, _ = r.version() // also without a model there is one to count
+	}
+	m.requests.Inc()
+	m.latency.Observe(took)
+	m.durations[p][o].Observe(took)
+	v.outcomes[p][o].Inc()
+	if o == outcomeOK {
+		m.listings.Add(float64(listings))
+	}
 }
 
 // journalMetrics tell what waits for the database.
@@ -93,15 +171,6 @@ func journalMetrics(j *journal.Journal, s *journal.Shipper) []prometheus.Collect
 		}, func() float64 { return float64(j.Backlog().Damaged) }),
 	}
 }
-
-// begin counts a request; what it returns is called at its end.
-func (m *metrics) begin() (end func()) {
-	m.requests.Inc()
-	start := time.Now()
-	return func() { m.latency.Observe(time.Since(start).Seconds()) }
-}
-
-func (m *metrics) outcome(name string) { m.outcomes.WithLabelValues(name).Inc() }
 
 func versionNumber(p *inference.Predictor) float64 {
 	served, err := p.Current()

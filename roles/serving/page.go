@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -73,23 +74,21 @@ func exampleValue(f field) string {
 
 // submitForm is POST /: the same form with what was typed, and the price or what is wrong.
 func (r *role) submitForm(c echo.Context) error {
-	defer r.metrics.begin()()
-	now := r.now()
+	begin := time.Now()
 	typed, err := c.FormParams()
 	if err != nil {
-		r.metrics.outcome(outcomeInvalid)
+		r.answered(protocolForm, nil, outcomeInvalid, 0, begin)
 		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
 			return err
 		}
 		return apperror.Wrap(apperror.Invalid, err, "the form cannot be read; send it as a browser does")
 	}
 	v, missing := r.version()
-	q := question{version: v, id: httpserver.RequestID(c), now: now, requests: make([]request, 1)}
-	decoded := decodeForm(typed)
-	problems := check(&q.requests[0], &decoded, v.statuses, now)
+	q := question{version: v, id: httpserver.RequestID(c), now: recordable(begin), decoded: []decoded{{values: decodeForm(typed)}}}
+	problems := q.check()
 	p := appraisePage{Fields: r.form(func(f field) string { return typed.Get(f.Name) }, problems)}
 	if len(problems) > 0 {
-		r.metrics.outcome(outcomeInvalid)
+		r.answered(protocolForm, v, outcomeInvalid, 0, begin)
 		p.Invalid = true
 		return r.appraisePage(c, http.StatusUnprocessableEntity, p)
 	}
@@ -97,7 +96,7 @@ func (r *role) submitForm(c echo.Context) error {
 	if err == nil {
 		err = r.answer(c.Request().Context(), &q)
 	}
-	r.metrics.outcome(outcomeOf(err))
+	r.answered(protocolForm, v, outcomeOf(err), 1, begin)
 	if err != nil {
 		p.Failed = sentenceOf(err)
 		return r.appraisePage(c, statusOf(err), p)

@@ -12,11 +12,6 @@ import (
 	"tasador/pkg/httpserver"
 )
 
-// maxBody is the longest request that a listing can need, in bytes.
-const maxBody = 64 << 10
-
-var errNotUTF8 = errors.New("the body is not UTF-8 text")
-
 // Answer is what POST /predict answers.
 type Answer struct {
 	Prediction   float64   `json:"prediction" doc:"Price in dollars."`
@@ -46,47 +41,111 @@ type Failure struct {
 	RequestID string `json:"request_id" doc:"Id of the request, for the log."`
 }
 
-// predict is POST /predict.
+// predict is POST /predict: the price of a listing, or of each listing of a list; all or nothing.
 func (r *role) predict(c echo.Context) error {
-	defer r.metrics.begin()()
-	now := r.now()
-	body, err := readBody(c.Request().Body)
-	if errors.Is(err, errNotUTF8) {
-		return r.invalid(c, []fieldError{{Loc: []any{"body"}, Type: "json_invalid", Format: "the body is not UTF-8 text"}})
+	begin := time.Now()
+	q := r.question(c, begin)
+	problems, err := r.predictAll(c, q)
+	outcome := outcomeOf(err)
+	if len(problems) > 0 {
+		outcome = outcomeInvalid
+		err = unprocessable(c, problems)
 	}
-	if err != nil {
-		r.metrics.outcome(outcomeInvalid)
-		return err
+	if err == nil && outcome == outcomeOK {
+		err = q.send(c)
 	}
-	values, unknown, problem := decodeJSON(body)
-	if problem != nil {
-		return r.invalid(c, []fieldError{*problem})
-	}
-	v, missing := r.version()
-	q := question{version: v, id: httpserver.RequestID(c), now: now, requests: make([]request, 1)}
-	if problems := check(&q.requests[0], &values, v.statuses, now); len(problems) > 0 {
-		return r.invalid(c, problems)
-	}
-	q.requests[0].Unknown = unknown
-	err = missing
-	if err == nil {
-		err = r.answer(c.Request().Context(), &q)
-	}
-	r.metrics.outcome(outcomeOf(err))
-	if err != nil && statusOf(err) == http.StatusUnprocessableEntity {
-		what := apperror.SentenceOf(err)
-		return unprocessable(c, []fieldError{{Loc: []any{"body"}, Type: "value_error", Format: what.Format, Args: what.Args}})
-	}
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, q.result(0))
+	r.answered(protocolREST, q.version, outcome, len(q.requests), begin)
+	r.release(q)
+	return err
 }
 
-// invalid answers 422 with every bad field.
-func (r *role) invalid(c echo.Context, problems []fieldError) error {
-	r.metrics.outcome(outcomeInvalid)
-	return unprocessable(c, problems)
+// predictAll reads, checks and answers a request. problems are what is wrong with its listings, err is anything else.
+func (r *role) predictAll(c echo.Context, q *question) (problems []fieldError, err error) {
+	if err := q.read(c.Request().Body); err != nil {
+		return nil, err
+	}
+	problems, err = q.decode()
+	if len(problems) > 0 || err != nil {
+		return problems, err
+	}
+	var missing error
+	q.version, missing = r.version()
+	if problems := q.check(); len(problems) > 0 {
+		return problems, nil
+	}
+	if missing != nil {
+		return nil, missing
+	}
+	err = r.answer(c.Request().Context(), q)
+	var item *itemError
+	if errors.As(err, &item) && apperror.CodeOf(err) == apperror.Invalid {
+		return []fieldError{q.problem(item)}, nil
+	}
+	return nil, err
+}
+
+// problem says which listing cannot be priced.
+func (q *question) problem(item *itemError) fieldError {
+	what := apperror.SentenceOf(item)
+	p := fieldError{Loc: []any{"body"}, Type: "value_error", Format: what.Format, Args: what.Args}
+	if q.list {
+		p.Loc = append(p.Loc, item.index)
+	}
+	return p
+}
+
+// question returns an empty question for a request.
+func (r *role) question(c echo.Context, begin time.Time) *question {
+	q, ok := r.questions.Get().(*question)
+	if !ok {
+		q = &question{}
+	}
+	q.version, q.id, q.now = nil, httpserver.RequestID(c), recordable(begin)
+	return q
+}
+
+// keptMemory is how large the memory of a question may be to be kept for the next, in bytes.
+const keptMemory = 64 << 10
+
+// release takes back a question that was answered.
+func (r *role) release(q *question) {
+	if cap(q.body) > keptMemory || cap(q.entry) > keptMemory || cap(q.out) > keptMemory || cap(q.requests) > maxScanned {
+		return
+	}
+	clear(q.requests[:cap(q.requests)]) // they hold on to the body
+	clear(q.decoded[:cap(q.decoded)])
+	r.questions.Put(q)
+}
+
+// recordable is a time as precise as what is stored.
+func recordable(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// jsonType is shared by all answers, as the headers of httpserver are.
+var jsonType = []string{echo.MIMEApplicationJSON}
+
+// send answers with the prices.
+func (q *question) send(c echo.Context) error {
+	if c.Request().URL.RawQuery != "" { // ?pretty
+		return c.JSON(http.StatusOK, q.typed())
+	}
+	q.out = q.appendAnswers(q.out[:0])
+	res := c.Response()
+	res.Header()[echo.HeaderContentType] = jsonType
+	res.WriteHeader(http.StatusOK)
+	_, err := res.Write(q.out)
+	return err
+}
+
+// typed is the answer as its type: an Answer, or a list of them.
+func (q *question) typed() any {
+	if !q.list {
+		return q.result(0)
+	}
+	all := make([]Answer, len(q.requests))
+	for i := range all {
+		all[i] = q.result(i)
+	}
+	return all
 }
 
 func unprocessable(c echo.Context, problems []fieldError) error {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,7 +50,7 @@ type role struct {
 	metrics    *metrics
 	site       *web.Site
 	document   document
-	now        func() time.Time
+	questions  sync.Pool // *question
 	server     *httpserver.Server
 	header     *httpserver.Header
 }
@@ -85,7 +86,6 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 			Registry: follow, Model: cfg.Serving.Model, Live: inference.Ref{Stage: stage}, Follow: cfg.Serving.Follow,
 			Dir: filepath.Join(cfg.DataDir, filepath.FromSlash(modelFolder)), Log: log,
 		}),
-		now: func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }, // as precise as what is stored
 	}
 	if err := r.openJournal(filepath.Join(cfg.DataDir, filepath.FromSlash(journalFolder))); err != nil {
 		return nil, errors.Join(err, store.Close())

@@ -12,7 +12,7 @@ import (
 func (r *role) routes() []httpserver.Route {
 	static := echo.WrapHandler(r.site.Static())
 	return []httpserver.Route{
-		{Method: http.MethodPost, Path: "/predict", Right: httpserver.Write, Handler: r.predict, BodyLimit: maxBody},
+		{Method: http.MethodPost, Path: "/predict", Right: httpserver.Write, Handler: r.predict, BodyLimit: maxListBody},
 		{Method: http.MethodGet, Path: "/health", Right: httpserver.Public, Handler: r.health},
 		{Method: http.MethodGet, Path: "/openapi.json", Right: httpserver.Public, Handler: r.openAPI},
 		{Method: http.MethodGet, Path: "/docs", Right: httpserver.Public, Handler: r.docs},

@@ -101,8 +101,8 @@ func TestTheDocumentDescribesWhatIsChecked(t *testing.T) {
 	// The example of the document passes the checks of the server.
 	body, err := json.Marshal(exampleBody())
 	require.NoError(t, err)
-	values, unknown, problem := decodeJSON(body)
+	one, problem := decodeObject(body)
 	require.Nil(t, problem)
-	require.Empty(t, unknown)
-	require.Empty(t, checked(values))
+	require.Empty(t, one.unknown)
+	require.Empty(t, checked(one.values))
 }
