@@ -50,6 +50,7 @@ var unshownFiles = map[string]string{
 	"roles/pipeline/pricemodel/train.go":        "errors of tasks",
 	"roles/serving/body.go":                     "JSON; a form has fields",
 	"roles/serving/decode.go":                   "JSON; a form has fields",
+	"roles/serving/feedback.go":                 "REST",
 	"roles/serving/notes.go":                    "REST",
 	"roles/serving/predict.go":                  "JSON",
 	"roles/serving/role.go":                     "when the process starts",

@@ -386,6 +386,69 @@ func TestAnswersWaitForTheDatabase(t *testing.T) {
 	require.NotContains(t, body, "notes")
 }
 
+func TestFeedback(t *testing.T) {
+	s := startStack(t, nil, config.RoleNames()...)
+	s.runDAG(t, "first")
+	s.waitForVersion(t, "1")
+	ask := func(id, body string) {
+		status, said := send(t, http.MethodPost, s.serving("/predict"), http.Header{"X-Request-Id": {id}}, body)
+		require.Equal(t, http.StatusOK, status, said)
+	}
+	tell := func(body string) (int, string) { return post(t, s.serving("/feedback"), body) }
+	ask("one", example)
+	ask("list", "["+example+","+example+"]")
+
+	status, body := tell(`{"request_id": "one", "sale_price": 380000, "sold_at": "2026-02-01"}`)
+	require.Equal(t, http.StatusOK, status, "also at once, before anybody has looked into the database: %s", body)
+	require.JSONEq(t, `{"request_id": "one", "item": 0, "prediction": "recorded"}`, body)
+	status, _ = tell(`{"request_id": "list", "item": 1, "sale_price": 1.5, "sold_at": null, "agent": "ignored"}`)
+	require.Equal(t, http.StatusOK, status)
+	status, _ = tell(`{"request_id": "list", "item": 1, "sale_price": 2.5}`)
+	require.Equal(t, http.StatusOK, status, "the last that is told counts")
+	for _, unknown := range []string{`{"request_id": "two", "sale_price": 1}`, `{"request_id": "list", "item": 2, "sale_price": 1}`} {
+		status, body = tell(unknown)
+		require.Equal(t, http.StatusNotFound, status)
+		require.Contains(t, body, "is recorded; check both")
+	}
+	require.Equal(t, 380000.0, s.recorded(t, "one")[0].Sale.Price)
+	require.Equal(t, "2026-02-01", s.recorded(t, "one")[0].Sale.SoldAt.Value)
+	require.Nil(t, s.recorded(t, "list")[0].Sale)
+	require.Equal(t, 2.5, s.recorded(t, "list")[1].Sale.Price)
+
+	for body, fields := range map[string][]string{
+		"": nil, "[]": nil, "null": nil, "{": nil, "{}": {"request_id", "sale_price"},
+		`{"request_id": "a b", "sale_price": "1"}`:                                           {"request_id", "sale_price"},
+		`{"request_id": 5, "sale_price": -1, "item": 1.5}`:                                   {"request_id", "item", "sale_price"},
+		`{"request_id": "` + strings.Repeat("x", 65) + `", "sale_price": 1e300, "item": -1}`: {"request_id", "item", "sale_price"},
+		`{"request_id": "one", "sale_price": 1e999, "item": "1", "sold_at": "soon"}`:         {"item", "sale_price", "sold_at"},
+		`{"request_id": "one", "sale_price": 1, "sold_at": 20260201}`:                        {"sold_at"},
+	} {
+		status, said := tell(body)
+		require.Equal(t, http.StatusUnprocessableEntity, status, body)
+		var got refusal
+		require.NoError(t, json.Unmarshal([]byte(said), &got))
+		var named []string
+		for _, d := range got.Detail {
+			if len(d.Loc) > 1 {
+				named = append(named, fmt.Sprint(d.Loc[1]))
+			}
+		}
+		require.Equal(t, fields, named, body)
+	}
+
+	// While the database is away nobody can tell whether there is such a prediction. What is told is not lost.
+	db, err := sqlstore.Open(t.Context(), s.cfg.Predictions.URL, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, sqlstore.Close(db)) }()
+	require.NoError(t, db.Exec("ALTER TABLE predictions RENAME TO away").Error)
+	ask("meanwhile", example)
+	status, body = tell(`{"request_id": "meanwhile", "sale_price": 7}`)
+	require.Equal(t, http.StatusAccepted, status, body)
+	require.Contains(t, body, `"pending"`)
+	require.NoError(t, db.Exec("ALTER TABLE away RENAME TO predictions").Error)
+	require.Equal(t, 7.0, s.recorded(t, "meanwhile")[0].Sale.Price)
+}
+
 // TestAnAnswerThatCannotBeRecorded takes the folder of the journal away. A setting says what becomes of answers.
 func TestAnAnswerThatCannotBeRecorded(t *testing.T) {
 	for setting, given := range map[string]bool{"refuse": false, "serve": true} {

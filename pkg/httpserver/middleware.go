@@ -75,14 +75,14 @@ func RequestID(c echo.Context) string {
 // identify gives the request its id, and the answer the same.
 func identify(c echo.Context) {
 	id := c.Request().Header.Get(echo.HeaderXRequestID)
-	if !isRequestID(id) {
+	if !IsRequestID(id) {
 		id = newRequestID()
 	}
 	c.Response().Header()[echo.HeaderXRequestID] = []string{id}
 }
 
-// isRequestID takes 1 to 64 letters, digits, underscores, dots and hyphens.
-func isRequestID(id string) bool {
+// IsRequestID takes 1 to 64 letters, digits, underscores, dots and hyphens.
+func IsRequestID(id string) bool {
 	if id == "" || len(id) > 64 {
 		return false
 	}

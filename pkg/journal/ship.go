@@ -17,12 +17,13 @@ const (
 	batchEntries = 500
 	batchBytes   = 4 << 20
 	usualEntry   = 512
+	shippedLook  = 5 * time.Millisecond
 	linger       = 20 * time.Millisecond // after the first entry, for others
 	firstPause   = 100 * time.Millisecond
 	longestPause = 5 * time.Second
 	// While entries keep coming, shipping takes one part in shareOfTime of the time, so that those who append have the machine to themselves. A backlog
 	// beyond fastBytes ends the consideration.
-	shareOfTime = 10
+	shareOfTime = 20
 	fastBytes   = 1 << 30
 	lastEffort  = 5 * time.Second // to ship what is left when the process stops
 )
@@ -85,6 +86,21 @@ func (s *Shipper) Run(ctx context.Context, ready func()) error {
 	}
 	if left := s.journal.Backlog(); left.Entries > 0 {
 		s.journal.opts.Log.Warn("entries of the journal are not shipped yet; they will be after the next start", "dir", s.journal.opts.Dir, "entries", left.Entries)
+	}
+	return nil
+}
+
+// AwaitShipped waits until everything that was appended before is shipped, but not longer than ctx, whose error it returns then.
+func (j *Journal) AwaitShipped(ctx context.Context) error {
+	appended := j.backlog.appended.Load()
+	look := time.NewTicker(shippedLook)
+	defer look.Stop()
+	for j.backlog.shipped.Load() < appended {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	return nil
 }

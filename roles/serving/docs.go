@@ -102,6 +102,9 @@ func fieldsOf(s *huma.Schema, schemas huma.Registry) []schemaField {
 }
 
 func resolved(s *huma.Schema, schemas huma.Registry) *huma.Schema {
+	if len(s.OneOf) > 0 { // one, or a list of them
+		return resolved(s.OneOf[0], schemas)
+	}
 	if s.Ref == "" {
 		return s
 	}

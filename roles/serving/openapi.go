@@ -39,17 +39,41 @@ func newDocument(version string) (document, error) {
 		}}
 	}
 	failure := reflect.TypeFor[Failure]()
+	listing := &huma.Schema{Ref: "#/components/schemas/Listing"}
+	longest := maxList
+	priced := answer("The price, recorded; of a list, the prices in its order.", reflect.TypeFor[Answer]())
+	media := priced.Content[echo.MIMEApplicationJSON]
+	media.Schema = oneOrList(media.Schema, nil)
 	api.AddOperation(&huma.Operation{
-		OperationID: "predict", Method: http.MethodPost, Path: "/predict", Summary: "Price a listing.",
+		OperationID: "predict", Method: http.MethodPost, Path: "/predict", Summary: "Price a listing, or each listing of a list.",
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-			echo.MIMEApplicationJSON: {Schema: &huma.Schema{Ref: "#/components/schemas/Listing"}, Example: exampleBody()},
+			echo.MIMEApplicationJSON: {Schema: oneOrList(listing, &longest), Example: exampleBody()},
 		}},
 		Responses: map[string]*huma.Response{
-			"200": answer("The price, recorded.", reflect.TypeFor[Answer]()),
+			"200": priced,
 			"422": answer("Fields are wrong; each is named. Nothing is recorded.", reflect.TypeFor[ValidationError]()),
 			"400": answer("The request cannot be read.", failure),
 			"413": answer("The request is too long.", failure),
 			"503": answer("No version is in production yet, or the prediction cannot be recorded.", failure),
+		},
+	})
+	told := reflect.TypeFor[FeedbackAnswer]()
+	api.AddOperation(&huma.Operation{
+		OperationID: "feedback", Method: http.MethodPost, Path: "/feedback", Summary: "Tell what a house was sold for.",
+		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+			echo.MIMEApplicationJSON: {
+				Schema:  schemas.Schema(reflect.TypeFor[Feedback](), true, ""),
+				Example: Feedback{RequestID: "0d0f4c94-dbe6-431b-bae7-1573e5484714", SalePrice: 389000, SoldAt: "2026-02-01"},
+			},
+		}},
+		Responses: map[string]*huma.Response{
+			"200": answer("The price is recorded with its prediction.", told),
+			"202": answer("The price is recorded; whether there is such a prediction cannot be told now.", told),
+			"404": answer("There is no such prediction.", failure),
+			"422": answer("Fields are wrong; each is named. Nothing is recorded.", reflect.TypeFor[ValidationError]()),
+			"400": answer("The request cannot be read.", failure),
+			"413": answer("The request is too long.", failure),
+			"503": answer("The price cannot be recorded.", failure),
 		},
 	})
 	api.AddOperation(&huma.Operation{
@@ -61,6 +85,11 @@ func newDocument(version string) (document, error) {
 		return document{}, fmt.Errorf("OpenAPI document: %w", err)
 	}
 	return document{json: out, operations: operationsOf(api, schemas)}, nil
+}
+
+// oneOrList is what is sent or answered as one, or as a list of them.
+func oneOrList(one *huma.Schema, longest *int) *huma.Schema {
+	return &huma.Schema{OneOf: []*huma.Schema{one, {Type: huma.TypeArray, Items: one, MaxItems: longest}}}
 }
 
 // Health is the body of GET /health.

@@ -13,6 +13,7 @@ func (r *role) routes() []httpserver.Route {
 	static := echo.WrapHandler(r.site.Static())
 	return []httpserver.Route{
 		{Method: http.MethodPost, Path: "/predict", Right: httpserver.Write, Handler: r.predict, BodyLimit: maxListBody},
+		{Method: http.MethodPost, Path: "/feedback", Right: httpserver.Write, Handler: r.feedback, BodyLimit: maxBody},
 		{Method: http.MethodGet, Path: "/health", Right: httpserver.Public, Handler: r.health},
 		{Method: http.MethodGet, Path: "/openapi.json", Right: httpserver.Public, Handler: r.openAPI},
 		{Method: http.MethodGet, Path: "/docs", Right: httpserver.Public, Handler: r.docs},

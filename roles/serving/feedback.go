@@ -1,0 +1,134 @@
+package serving
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tasador/pkg/apperror"
+	"tasador/pkg/features"
+	"tasador/pkg/httpserver"
+	"tasador/pkg/property"
+	"tasador/pkg/sqlstore/predictionstore"
+)
+
+// feedbackPatience is how long POST /feedback looks for the prediction before it takes the price without.
+const feedbackPatience = time.Second
+
+// Feedback is the body of POST /feedback.
+type Feedback struct {
+	RequestID string  `json:"request_id" doc:"Id of the request that was answered."`
+	Item      int     `json:"item,omitempty" minimum:"0" doc:"Place of the listing in the list that was sent, from 0; 0 if one listing was."`
+	SalePrice float64 `json:"sale_price" minimum:"0" doc:"Price in dollars that the house was sold for."`
+	SoldAt    string  `json:"sold_at,omitempty" doc:"Date of the sale, YYYY-MM-DD or with a time."`
+}
+
+// FeedbackAnswer is what POST /feedback answers.
+type FeedbackAnswer struct {
+	RequestID  string `json:"request_id" doc:"Id of the request that was answered."`
+	Item       int    `json:"item" doc:"Place of the listing in the list that was sent."`
+	Prediction string `json:"prediction" enum:"recorded,pending" doc:"recorded, or pending if nobody can say now whether there is such a prediction."`
+}
+
+// feedback is POST /feedback: the price that a house was sold for, of which there was a prediction. It is recorded through the journal, as predictions are.
+func (r *role) feedback(c echo.Context) error {
+	q := question{}
+	if err := q.read(c.Request().Body); err != nil {
+		return err
+	}
+	told, problems := decodeFeedback(q.body)
+	if len(problems) > 0 {
+		return unprocessable(c, problems)
+	}
+	known, err := r.knows(c.Request().Context(), told.RequestID, told.Item)
+	if err == nil && !known {
+		return apperror.New(apperror.NotFound,
+			"no prediction of request %s with item %d is recorded; check both. If another server on the same database has just answered it, send this again in a moment",
+			told.RequestID, told.Item)
+	}
+	told.ReceivedAt = recordable(time.Now())
+	if err := r.journal.Append(told.ReceivedAt, predictionstore.AppendFeedback(nil, told)); err != nil {
+		return apperror.Wrap(apperror.Unavailable, err, "the price cannot be recorded: %s", apperror.SentenceOf(err))
+	}
+	answer := FeedbackAnswer{RequestID: told.RequestID, Item: told.Item, Prediction: "recorded"}
+	if err != nil {
+		answer.Prediction = "pending"
+		return c.JSON(http.StatusAccepted, answer)
+	}
+	return c.JSON(http.StatusOK, answer)
+}
+
+// knows reports whether a prediction is recorded. What this process has answered before is in the database first. The error says that nobody can tell now: the
+// database is away, or the journal is far behind.
+func (r *role) knows(ctx context.Context, requestID string, item int) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, feedbackPatience)
+	defer cancel()
+	late := r.journal.AwaitShipped(ctx)
+	if late != nil { // it may be there all the same
+		ctx = context.WithoutCancel(ctx)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, feedbackPatience)
+		defer cancel()
+	}
+	known, err := r.store.Has(ctx, requestID, item)
+	if err == nil && !known {
+		err = late
+	}
+	return known, err
+}
+
+// decodeFeedback reads a body, or says what is wrong with each of its fields.
+func decodeFeedback(body []byte) (told predictionstore.Feedback, problems []fieldError) {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(body, &raw); err != nil || raw == nil {
+		return told, []fieldError{{Loc: []any{"body"}, Type: "json_invalid", Format: "the body is no JSON object; send {\"request_id\": …, \"sale_price\": …}"}}
+	}
+	fail := func(name, kind, format string, args ...any) {
+		problems = append(problems, fieldError{Loc: []any{"body", name}, Type: kind, Format: format, Args: args})
+	}
+	get := func(name string) value {
+		if content, ok := raw[name]; ok {
+			return jsonValue(content)
+		}
+		return value{}
+	}
+	if id := get("request_id"); id.kind == isMissing {
+		fail("request_id", "missing", "this field is required")
+	} else if id.kind != isText || !httpserver.IsRequestID(id.text) {
+		fail("request_id", "string_pattern_mismatch", "this must be the request_id of an answer: 1 to 64 letters, digits, underscores, dots and hyphens")
+	} else {
+		told.RequestID = id.text
+	}
+	if item := get("item"); item.kind != isMissing {
+		if n := item.number; item.kind != isNumber || n != math.Trunc(n) || n < 0 || n > math.MaxInt32 {
+			fail("item", "int_type", "this must be the place of a listing in the list that was sent: a whole number from 0")
+		} else {
+			told.Item = int(n)
+		}
+	}
+	switch price := get("sale_price"); {
+	case price.kind == isMissing:
+		fail("sale_price", "missing", "this field is required")
+	case price.kind != isNumber:
+		fail("sale_price", "float_type", "this must be a number, such as %s", "394900")
+	case price.number < 0:
+		fail("sale_price", "greater_than_equal", "this must not be negative")
+	case price.number > maxPrice:
+		fail("sale_price", "less_than_equal", "this must be at most %s", strconv.FormatFloat(maxPrice, 'f', -1, 64))
+	default:
+		told.SalePrice = price.number
+	}
+	if sold := get("sold_at"); sold.kind != isMissing {
+		if _, good := features.ParseSoldAt(sold.text); sold.kind != isText || len(sold.text) > maxText || !good {
+			fail("sold_at", "date_parsing", dateHint)
+		} else {
+			told.SoldAt = property.NewText(sold.text)
+		}
+	}
+	return told, problems
+}
