@@ -51,6 +51,8 @@ var unshownFiles = map[string]string{
 	"roles/serving/body.go":                     "JSON; a form has fields",
 	"roles/serving/decode.go":                   "JSON; a form has fields",
 	"roles/serving/feedback.go":                 "REST",
+	"roles/serving/explain.go":                  "JSON",
+	"roles/serving/follow.go":                   "when the process starts",
 	"roles/serving/notes.go":                    "REST",
 	"roles/serving/predict.go":                  "JSON",
 	"roles/serving/role.go":                     "when the process starts",

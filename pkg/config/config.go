@@ -55,9 +55,16 @@ type Tracking struct {
 
 // Serving is the role that answers predictions.
 type Serving struct {
-	Listen     string        `name:"listen" default:"127.0.0.1:8000" placeholder:"ADDR" roles:"serving" help:"Address of the prediction server."`
-	Model      string        `name:"model" default:"${model}" roles:"serving" help:"Registered model that is served."`
-	Stage      string        `name:"stage" default:"Production" roles:"serving" help:"Stage whose version is served."`
+	Listen string `name:"listen" default:"127.0.0.1:8000" placeholder:"ADDR" roles:"serving" help:"Address of the prediction server."`
+	Model  string `name:"model" default:"${model}" roles:"serving" help:"Registered model that is served."`
+	Stage  string `name:"stage" default:"Production" roles:"serving" help:"Stage whose version is served."`
+	Alias  string `name:"alias" placeholder:"ALIAS" roles:"serving" help:"Alias whose version is served, instead of that of a stage."`
+	Shadow string `name:"shadow" placeholder:"STAGE|@ALIAS|N" roles:"serving" help:"Stage, alias or number of a version that is asked too, without being heard: how far its prices are from those given is measured."`
+
+	Challenger      string  `name:"challenger" placeholder:"STAGE|@ALIAS|N" roles:"serving" help:"Stage, alias or number of a version that answers a share of the requests."`
+	ChallengerShare float64 `name:"challenger-share" default:"0.1" roles:"serving" help:"Share of the requests that the challenger answers, from 0 to 1; which ones, their ids decide."`
+	IntervalLevel   float64 `name:"interval-level" default:"0.9" roles:"serving" help:"Probability with which the price lies in the interval of an answer, from 0.5 to 0.99, unless the request says level."`
+
 	Follow     time.Duration `name:"follow" default:"2s" roles:"serving" help:"How often serving asks tracking for a newer version."`
 	Unrecorded string        `name:"unrecorded" default:"refuse" roles:"serving" help:"What becomes of a prediction that cannot be recorded, as on a full disk: refuse (it is not given) or serve (it is given all the same, and counted)."`
 	PublicURL  string        `name:"public-url" placeholder:"URL" roles:"pipeline,tracking,serving,source" help:"Where browsers reach the serving server, for the links of the pages. Default: its address as this process knows it."`

@@ -28,7 +28,7 @@ import (
 
 func TestAReferenceIsAStageAnAliasOrANumber(t *testing.T) {
 	for text, want := range map[string]inference.Ref{
-		"Production": {Stage: registry.Production}, "staging": {Stage: registry.Staging}, " None ": {Stage: registry.None},
+		"Production": {Stage: registry.Production}, "staging": {Stage: registry.Staging}, "NONE": {Stage: registry.None},
 		"champion": {Alias: "champion"}, "@champion": {Alias: "champion"}, "@Staging": {Alias: "Staging"}, "@7": {Alias: "7"},
 		"7": {Version: "7"}, "1234567890": {Version: "1234567890"}, "07": {Alias: "07"},
 	} {
@@ -447,5 +447,13 @@ func TestWhatWasSeenOfAVersionIsKept(t *testing.T) {
 		require.EqualValues(t, 1+i/2, p.Watch(version).Report(drift.Hour, modeltest.AsOf()).Predictions)
 	}
 	require.Len(t, p.Watched(), 2)
+	interval, err := modeltest.Train(t, 2).Interval(5e5, 0.9)
+	require.NoError(t, err)
+	require.True(t, p.Learn("2", 5e5, interval.High-1, 0.9))
+	require.True(t, p.Learn("2", 5e5, interval.High+1, 0.9))
+	require.False(t, p.Learn("9", 5e5, 5e5, 0.9))
+	learned := p.Watch("2").Report(drift.Hour, time.Now()).Errors
+	require.EqualValues(t, 2, learned.Count)
+	require.InDelta(t, 0.5, learned.Coverage, 1e-12)
 	require.Nil(t, p.Watch("9"))
 }

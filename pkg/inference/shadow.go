@@ -3,6 +3,7 @@ package inference
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,14 +78,18 @@ func (s *shadow) work(served *Served) {
 func (s *shadow) stop() { s.work(nil) }
 
 // Tell lets the shadow price what the champion answered, if there is a shadow. It never waits: what finds the queue full is dropped and counted.
-// The texts of the listing are read later.
+// It keeps nothing of the listing but copies of what prices are computed from.
 func (p *Predictor) Tell(listing *property.Listing, asOf time.Time, price float64, by *Served) {
 	b := p.shadow.bench.Load()
 	if b == nil || by.Role != Champion {
 		return
 	}
+	l := *listing
+	// The texts may hang on the whole body of a request.
+	l.City, l.State, l.ZipCode = property.Text{}, property.Text{}, property.Text{}
+	l.Status.Value, l.PrevSoldDate.Value = strings.Clone(l.Status.Value), strings.Clone(l.PrevSoldDate.Value)
 	select {
-	case b.queue <- job{listing: *listing, asOf: asOf, price: price, by: by}:
+	case b.queue <- job{listing: l, asOf: asOf, price: price, by: by}:
 	default:
 		p.shadow.dropped.Add(1)
 	}

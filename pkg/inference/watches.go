@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"math"
 	"slices"
 	"sync"
 
@@ -19,6 +20,7 @@ type watches struct {
 
 type watch struct {
 	what    Identity
+	model   *model.Model
 	monitor *drift.Monitor
 }
 
@@ -29,7 +31,7 @@ func (w *watches) of(what Identity, m *model.Model) *drift.Monitor {
 	at := slices.IndexFunc(w.list, func(have watch) bool { return have.what == what })
 	var found watch
 	if at < 0 {
-		found = watch{what: what, monitor: m.Monitor()}
+		found = watch{what: what, model: m, monitor: m.Monitor()}
 		if len(w.list) == maxWatches {
 			w.list = slices.Delete(w.list, 0, 1)
 		}
@@ -39,6 +41,27 @@ func (w *watches) of(what Identity, m *model.Model) *drift.Monitor {
 	}
 	w.list = append(w.list, found)
 	return found.monitor
+}
+
+// Learn counts what a house was sold for whose price a version predicted, both in dollars; the interval is that of the version at a level. It
+// reports false for a version that did not answer lately.
+func (p *Predictor) Learn(version string, predicted, actual, level float64) bool {
+	p.watches.mu.Lock()
+	at := slices.IndexFunc(p.watches.list, func(w watch) bool { return w.what.Version == version })
+	var w watch
+	if at >= 0 {
+		w = p.watches.list[at]
+	}
+	p.watches.mu.Unlock()
+	if at < 0 {
+		return false
+	}
+	f := drift.Feedback{Predicted: predicted, Actual: actual, Low: math.NaN(), High: math.NaN()}
+	if interval, err := w.model.Interval(predicted, level); err == nil {
+		f.Low, f.High = interval.Low, interval.High
+	}
+	w.monitor.Learn(f, p.opts.Now())
+	return true
 }
 
 // Watched is what was seen of one version.
@@ -58,7 +81,7 @@ func (p *Predictor) Watched() []Watched {
 	return all
 }
 
-// Watch returns what was seen of a version, nil if it did not answer lately: a nil Monitor takes feedback without a word.
+// Watch returns what was seen of a version, nil if it did not answer lately.
 func (p *Predictor) Watch(version string) *drift.Monitor {
 	for _, w := range p.Watched() {
 		if w.Version == version {

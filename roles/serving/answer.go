@@ -6,9 +6,13 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/labstack/echo/v4"
+
 	"tasador/pkg/apperror"
+	"tasador/pkg/httpserver"
 	"tasador/pkg/inference"
 	"tasador/pkg/killpoint"
+	"tasador/pkg/model"
 )
 
 // version is a model version with what answering needs of it, resolved once for each swap. It is never changed.
@@ -28,15 +32,39 @@ func newVersion(served *inference.Served, m *metrics) *version {
 	return v
 }
 
-// version returns the one that answers now. Before the first promotion it can only check, and err says what is missing. Codes: Unavailable.
+// version returns the one that is served now. Before the first promotion it can only check, and err says what is missing. Codes: Unavailable.
 func (r *role) version() (*version, error) {
 	served, err := r.predictor.Current()
-	if v := r.resolved.Load(); v != nil && v.Served == served {
-		return v, err
+	return r.resolve(served), err
+}
+
+// versionFor returns the one that answers a request: the one that its address names, else the challenger or the one that is served, by its id. Codes: as
+// Predictor.Version and Predictor.Choose; where it is Unavailable, what is returned can still check.
+func (r *role) versionFor(c echo.Context) (*version, error) {
+	if number := c.Param(versionParam); number != "" {
+		served, err := r.predictor.Version(c.Request().Context(), number)
+		return r.resolve(served), err
+	}
+	served, err := r.predictor.Choose(httpserver.RequestID(c))
+	return r.resolve(served), err
+}
+
+// resolve returns what newVersion makes of a version, which is remembered of each role.
+func (r *role) resolve(served *inference.Served) *version {
+	place := &r.resolved[0]
+	switch {
+	case served == nil || served.Role == inference.Champion:
+	case served.Role == inference.Challenger:
+		place = &r.resolved[1]
+	default:
+		place = &r.resolved[2]
+	}
+	if v := place.Load(); v != nil && v.Served == served {
+		return v
 	}
 	v := newVersion(served, r.metrics)
-	r.resolved.Store(v) // whoever comes with another one at this moment resolves again
-	return v, err
+	place.Store(v) // whoever comes with another one at this moment resolves again
+	return v
 }
 
 // question is what one request asks: listings that one version prices together.
@@ -45,7 +73,8 @@ type question struct {
 	id       string // of the request
 	now      time.Time
 	unkept   bool // do not record the answers
-	first    int  // number of the first listing among those of the request, if they come in several questions
+	asked    extras
+	first    int // number of the first listing among those of the request, if they come in several questions
 	requests []request
 	prices   []float64 // dollars, of requests, once they are answered
 
@@ -54,6 +83,9 @@ type question struct {
 	decoded []decoded
 	list    bool // a list was sent
 	scratch []float64
+	again   []float64 // features of a listing of several
+	parts   []float64 // contributions
+	unusual []model.Warning
 	entry   []byte // of the journal
 	out     []byte
 }
@@ -83,6 +115,10 @@ func (r *role) answer(ctx context.Context, q *question) error {
 			return &itemError{index: i, err: err}
 		}
 		q.prices = append(q.prices, price)
+		if !q.unkept {
+			q.version.Watch.Observe(q.scratch, price, q.now)
+			r.predictor.Tell(&q.requests[i].Listing, q.requests[i].AsOf, price, q.version.Served)
+		}
 	}
 	if q.unkept || len(q.requests) == 0 {
 		return nil
@@ -97,10 +133,13 @@ func (r *role) answer(ctx context.Context, q *question) error {
 
 // result is the answer to one listing of a question.
 func (q *question) result(i int) Answer {
-	return Answer{
+	a := Answer{
 		Prediction: q.prices[i], ModelName: q.version.Name, ModelVersion: q.version.Version, ModelRunID: q.version.RunID,
 		RequestID: q.id, AsOf: q.requests[i].AsOf, Ignored: q.requests[i].Unknown,
+		ModelStage: string(q.version.Stage), ModelRole: string(q.version.Role),
 	}
+	q.explain(&a, i)
+	return a
 }
 
 // outcomeOf says how a question ended, for the metrics.

@@ -27,6 +27,7 @@ func (q *question) appendAnswer(dst []byte, i int) []byte {
 		}
 		dst = append(dst, ']')
 	}
+	dst = q.appendExtras(dst, i)
 	return append(dst, '}')
 }
 
@@ -38,6 +39,10 @@ func (v *version) write() {
 	v.written = appendString(v.written, v.Version)
 	v.written = append(v.written, `,"model_run_id":`...)
 	v.written = appendString(v.written, v.RunID)
+	v.written = append(v.written, `,"model_stage":`...)
+	v.written = appendString(v.written, string(v.Stage))
+	v.written = append(v.written, `,"model_role":`...)
+	v.written = appendString(v.written, string(v.Role))
 	v.written = append(v.written, `,"request_id":`...)
 }
 

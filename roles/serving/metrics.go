@@ -177,6 +177,14 @@ func versionNumber(p *inference.Predictor) float64 {
 	if err != nil {
 		return 0
 	}
+	return numberOf(served)
+}
+
+// numberOf returns the number of a version, 0 if there is none.
+func numberOf(served *inference.Served) float64 {
+	if served == nil {
+		return 0
+	}
 	n, err := strconv.ParseFloat(served.Version, 64)
 	if err != nil {
 		return 0

@@ -3,11 +3,14 @@ package serving
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/labstack/echo/v4"
+
+	"tasador/pkg/model"
 )
 
 // document is the OpenAPI description of the role, made once: as JSON for programs, as operations for the page /docs.
@@ -39,23 +42,16 @@ func newDocument(version string) (document, error) {
 		}}
 	}
 	failure := reflect.TypeFor[Failure]()
-	listing := &huma.Schema{Ref: "#/components/schemas/Listing"}
-	longest := maxList
-	priced := answer("The price, recorded; of a list, the prices in its order.", reflect.TypeFor[Answer]())
-	media := priced.Content[echo.MIMEApplicationJSON]
-	media.Schema = oneOrList(media.Schema, nil)
+	for _, o := range predictOperations(answer) {
+		api.AddOperation(o)
+	}
 	api.AddOperation(&huma.Operation{
-		OperationID: "predict", Method: http.MethodPost, Path: "/predict", Summary: "Price a listing, or each listing of a list.",
-		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-			echo.MIMEApplicationJSON: {Schema: oneOrList(listing, &longest), Example: exampleBody()},
-		}},
-		Responses: map[string]*huma.Response{
-			"200": priced,
-			"422": answer("Fields are wrong; each is named. Nothing is recorded.", reflect.TypeFor[ValidationError]()),
-			"400": answer("The request cannot be read.", failure),
-			"413": answer("The request is too long.", failure),
-			"503": answer("No version is in production yet, or the prediction cannot be recorded.", failure),
-		},
+		OperationID: "models", Method: http.MethodGet, Path: "/models", Summary: "Which versions answer.",
+		Responses: map[string]*huma.Response{"200": answer("The versions, and how far the shadow is from the answers.", reflect.TypeFor[Models]())},
+	})
+	api.AddOperation(&huma.Operation{
+		OperationID: "drift", Method: http.MethodGet, Path: "/drift", Summary: "How far questions and answers are from training.",
+		Responses: map[string]*huma.Response{"200": answer("Drift of each feature and of the predictions, and errors on feedback, over three windows.", reflect.TypeFor[Drift]())},
 	})
 	told := reflect.TypeFor[FeedbackAnswer]()
 	api.AddOperation(&huma.Operation{
@@ -90,6 +86,47 @@ func newDocument(version string) (document, error) {
 // oneOrList is what is sent or answered as one, or as a list of them.
 func oneOrList(one *huma.Schema, longest *int) *huma.Schema {
 	return &huma.Schema{OneOf: []*huma.Schema{one, {Type: huma.TypeArray, Items: one, MaxItems: longest}}}
+}
+
+// predictOperations describe the two addresses that price a listing.
+func predictOperations(answer func(string, reflect.Type) *huma.Response) []*huma.Operation {
+	failure := reflect.TypeFor[Failure]()
+	longest := maxList
+	listings := oneOrList(&huma.Schema{Ref: "#/components/schemas/Listing"}, &longest)
+	priced := answer("The price, recorded; of a list, the prices in its order.", reflect.TypeFor[Answer]())
+	media := priced.Content[echo.MIMEApplicationJSON]
+	media.Schema = oneOrList(media.Schema, nil)
+	least, most := model.LeastLevel, model.MostLevel
+	parameters := []*huma.Param{
+		{Name: levelParam, In: "query", Description: "Probability with which the price lies in the interval.", Schema: &huma.Schema{Type: huma.TypeNumber, Minimum: &least, Maximum: &most}},
+		{Name: explainParam, In: "query", Description: "false leaves the contributions out.", Schema: &huma.Schema{Type: huma.TypeBoolean}},
+	}
+	predict := func(id, path, summary string, further map[string]*huma.Response) *huma.Operation {
+		o := &huma.Operation{
+			OperationID: id, Method: http.MethodPost, Path: path, Summary: summary, Parameters: parameters,
+			RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+				echo.MIMEApplicationJSON: {Schema: listings, Example: exampleBody()},
+			}},
+			Responses: map[string]*huma.Response{
+				"200": priced,
+				"422": answer("Fields are wrong; each is named. Nothing is recorded.", reflect.TypeFor[ValidationError]()),
+				"400": answer("The request cannot be read.", failure),
+				"413": answer("The request is too long.", failure),
+				"503": answer("No version is in production yet, or the prediction cannot be recorded.", failure),
+			},
+		}
+		maps.Copy(o.Responses, further)
+		return o
+	}
+	byNumber := predict("predict_with", "/models/{"+versionParam+"}/predict", "Price a listing, or each listing of a list, with a version.", map[string]*huma.Response{
+		"404": answer("There is no such version.", failure),
+		"409": answer("The version cannot be served.", failure),
+		"503": answer("Tracking cannot be reached, or the prediction cannot be recorded.", failure),
+	})
+	byNumber.Parameters = append([]*huma.Param{{
+		Name: versionParam, In: "path", Required: true, Description: "Number of the version.", Schema: &huma.Schema{Type: huma.TypeString, Pattern: "^[1-9][0-9]{0,9}$"},
+	}}, parameters...)
+	return []*huma.Operation{predict("predict", "/predict", "Price a listing, or each listing of a list.", nil), byNumber}
 }
 
 // Health is the body of GET /health.

@@ -84,7 +84,7 @@ func (r *role) submitForm(c echo.Context) error {
 		return apperror.Wrap(apperror.Invalid, err, "the form cannot be read; send it as a browser does")
 	}
 	v, missing := r.version()
-	q := question{version: v, id: httpserver.RequestID(c), now: recordable(begin), decoded: []decoded{{values: decodeForm(typed)}}}
+	q := question{version: v, id: httpserver.RequestID(c), now: recordable(begin), asked: extras{level: r.cfg.Serving.IntervalLevel, explain: true}, decoded: []decoded{{values: decodeForm(typed)}}}
 	problems := q.check()
 	p := appraisePage{Fields: r.form(func(f field) string { return typed.Get(f.Name) }, problems)}
 	if len(problems) > 0 {
@@ -183,7 +183,7 @@ func (r *role) page(c echo.Context, title string, body any) web.Page {
 
 // wantsPage reports whether a browser asks for a page: those name HTML first, programs name JSON or anything.
 func wantsPage(c echo.Context) bool {
-	return c.Path() != "/predict" && c.Path() != "/feedback" && strings.HasPrefix(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextHTML)
+	return !strings.HasSuffix(c.Path(), "/predict") && c.Path() != "/feedback" && strings.HasPrefix(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextHTML)
 }
 
 func (r *role) errorPage(c echo.Context, status int, err error) error {

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/httpserver"
+	"tasador/pkg/model"
 )
 
 // Answer is what POST /predict answers.
@@ -18,9 +20,17 @@ type Answer struct {
 	ModelName    string    `json:"model_name" doc:"Registered model that answered."`
 	ModelVersion string    `json:"model_version" doc:"Its version."`
 	ModelRunID   string    `json:"model_run_id" doc:"Run that trained it."`
+	ModelStage   string    `json:"model_stage" doc:"Stage that the version is in."`
+	ModelRole    string    `json:"model_role" doc:"champion, challenger, or requested if the address names the version."`
 	RequestID    string    `json:"request_id" doc:"Id under which the prediction is recorded; the X-Request-Id of the request if it sent one."`
 	AsOf         time.Time `json:"as_of" doc:"Instant that the days since the last sale were counted to."`
 	Ignored      []string  `json:"ignored_fields,omitempty" doc:"Fields of the request that are not known."`
+
+	Interval      *model.Interval `json:"interval,omitempty" doc:"Where the price lies with the probability that level says."`
+	NoInterval    string          `json:"interval_missing,omitempty" doc:"Why there is no interval."`
+	Base          *float64        `json:"base,omitempty" doc:"Price at the means of the training rows, in dollars. With the contributions it adds up to the prediction."`
+	Contributions *Contributions  `json:"contributions,omitempty" doc:"What each feature adds to base, in dollars."`
+	Warnings      []Warning       `json:"warnings,omitempty" doc:"What is unusual about the listing."`
 }
 
 // ErrorDetail is one thing that is wrong with a request.
@@ -41,7 +51,7 @@ type Failure struct {
 	RequestID string `json:"request_id" doc:"Id of the request, for the log."`
 }
 
-// predict is POST /predict: the price of a listing, or of each listing of a list; all or nothing.
+// predict is POST /predict and POST /models/:version/predict: the price of a listing, or of each listing of a list; all or nothing.
 func (r *role) predict(c echo.Context) error {
 	begin := time.Now()
 	q := r.question(c, begin)
@@ -61,6 +71,10 @@ func (r *role) predict(c echo.Context) error {
 
 // predictAll reads, checks and answers a request. problems are what is wrong with its listings, err is anything else.
 func (r *role) predictAll(c echo.Context, q *question) (problems []fieldError, err error) {
+	var wrong *fieldError
+	if q.asked, wrong = r.extrasOf(c.Request().URL); wrong != nil {
+		return []fieldError{*wrong}, nil
+	}
 	if err := q.read(c.Request().Body); err != nil {
 		return nil, err
 	}
@@ -69,7 +83,7 @@ func (r *role) predictAll(c echo.Context, q *question) (problems []fieldError, e
 		return problems, err
 	}
 	var missing error
-	q.version, missing = r.version()
+	q.version, missing = r.versionFor(c)
 	if problems := q.check(); len(problems) > 0 {
 		return problems, nil
 	}
@@ -100,7 +114,7 @@ func (r *role) question(c echo.Context, begin time.Time) *question {
 	if !ok {
 		q = &question{}
 	}
-	q.version, q.id, q.now = nil, httpserver.RequestID(c), recordable(begin)
+	q.version, q.id, q.now, q.asked = nil, httpserver.RequestID(c), recordable(begin), extras{}
 	return q
 }
 
@@ -125,7 +139,7 @@ var jsonType = []string{echo.MIMEApplicationJSON}
 
 // send answers with the prices.
 func (q *question) send(c echo.Context) error {
-	if c.Request().URL.RawQuery != "" { // ?pretty
+	if strings.Contains(c.Request().URL.RawQuery, "pretty") {
 		return c.JSON(http.StatusOK, q.typed())
 	}
 	q.out = q.appendAnswers(q.out[:0])

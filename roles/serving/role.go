@@ -19,7 +19,6 @@ import (
 	"tasador/pkg/journal"
 	"tasador/pkg/lifecycle"
 	"tasador/pkg/observability"
-	"tasador/pkg/registry"
 	"tasador/pkg/sqlstore/predictionstore"
 	"tasador/pkg/trackingclient"
 	"tasador/pkg/writable"
@@ -45,7 +44,7 @@ type role struct {
 	writable   *writable.Probe // of the journal
 	unrecorded atomic.Bool     // the journal did not take the last answers
 	predictor  *inference.Predictor
-	resolved   atomic.Pointer[version] // of the version that answered last
+	resolved   [3]atomic.Pointer[version] // of the versions that answered last, see resolve
 	tracking   tracking
 	metrics    *metrics
 	site       *web.Site
@@ -58,12 +57,9 @@ type role struct {
 // New opens the predictions database and the journal before it, takes up the model that was served last, and returns the server that listens on ln.
 // Codes: Invalid for a wrong setting, Unavailable or FailedPrecondition if the database cannot be used.
 func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger) (lifecycle.Service, error) {
-	stage, err := registry.ParseStage(cfg.Serving.Stage)
+	following, err := followOptions(cfg)
 	if err != nil {
 		return nil, err
-	}
-	if cfg.Serving.Follow <= 0 {
-		return nil, apperror.New(apperror.Invalid, "--serving.follow=%s is no time between two looks; use a positive one, such as 2s", cfg.Serving.Follow)
 	}
 	if u := cfg.Serving.Unrecorded; u != unrecordedRefuse && u != unrecordedServe {
 		return nil, apperror.New(apperror.Invalid, "--serving.unrecorded=%s is neither %s nor %s", u, unrecordedRefuse, unrecordedServe)
@@ -76,16 +72,13 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	follow := trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Tries: 2, Timeout: followTimeout, S3Endpoint: cfg.Artifacts.Endpoint})
+	following.Log, following.Registry = log, trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Tries: 2, Timeout: followTimeout, S3Endpoint: cfg.Artifacts.Endpoint})
 	build := observability.ReadBuild()
 	metricsRegistry := observability.NewRegistry(build)
 	r := &role{
 		cfg: cfg, log: log, build: build, store: store, site: site,
-		tracking: trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Tries: 1, Timeout: pageTimeout}),
-		predictor: inference.New(inference.Options{
-			Registry: follow, Model: cfg.Serving.Model, Live: inference.Ref{Stage: stage}, Follow: cfg.Serving.Follow,
-			Dir: filepath.Join(cfg.DataDir, filepath.FromSlash(modelFolder)), Log: log,
-		}),
+		tracking:  trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Tries: 1, Timeout: pageTimeout}),
+		predictor: inference.New(following),
 	}
 	if err := r.openJournal(filepath.Join(cfg.DataDir, filepath.FromSlash(journalFolder))); err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -93,6 +86,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 	r.writable = writable.NewProbe("the journal", r.journal.Check)
 	r.header = httpserver.NewHeader(cfg, config.RoleServing, nil)
 	r.metrics = newMetrics(metricsRegistry, r.predictor, r.journal, r.shipper)
+	metricsRegistry.MustRegister(&watchCollector{predictor: r.predictor})
 	if r.document, err = newDocument(build.Version); err != nil {
 		return nil, errors.Join(err, r.journal.Close(), store.Close())
 	}

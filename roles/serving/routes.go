@@ -14,6 +14,9 @@ func (r *role) routes() []httpserver.Route {
 	return []httpserver.Route{
 		{Method: http.MethodPost, Path: "/predict", Right: httpserver.Write, Handler: r.predict, BodyLimit: maxListBody},
 		{Method: http.MethodPost, Path: "/feedback", Right: httpserver.Write, Handler: r.feedback, BodyLimit: maxBody},
+		{Method: http.MethodPost, Path: "/models/:" + versionParam + "/predict", Right: httpserver.Write, Handler: r.predict, BodyLimit: maxListBody},
+		{Method: http.MethodGet, Path: "/models", Right: httpserver.Read, Handler: r.models},
+		{Method: http.MethodGet, Path: "/drift", Right: httpserver.Read, Handler: r.drift},
 		{Method: http.MethodGet, Path: "/health", Right: httpserver.Public, Handler: r.health},
 		{Method: http.MethodGet, Path: "/openapi.json", Right: httpserver.Public, Handler: r.openAPI},
 		{Method: http.MethodGet, Path: "/docs", Right: httpserver.Public, Handler: r.docs},
