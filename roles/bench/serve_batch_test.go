@@ -24,7 +24,7 @@ const ndjson = "application/x-ndjson"
 
 // measureBatch sends a batch as NDJSON and reads the prices as NDJSON, as often as there are rounds, and returns the rows per second of each;
 // none if the server has no such route.
-func measureBatch(t *testing.T, w *serveWorld, s *subject) []float64 {
+func measureBatch(t *testing.T, s *subject) []float64 {
 	url := strings.TrimSuffix(s.url, "/predict") + "/predict/batch"
 	g := listinggen.New(listinggen.Options{Seed: 7, Complete: true})
 	var block bytes.Buffer

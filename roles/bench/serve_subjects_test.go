@@ -183,7 +183,7 @@ func (s *subject) ask(ctx context.Context, body []byte) (status int, answer []by
 const serveChecks = 100
 
 // check compares the prices of listings with those of the model that was trained.
-func (s *subject) check(t testing.TB, w *serveWorld) {
+func (s *subject) check(t testing.TB) {
 	t.Helper()
 	g := listinggen.New(listinggen.Options{Seed: 5, Complete: true})
 	for range serveChecks {

@@ -31,7 +31,7 @@ func TestServe(t *testing.T) {
 	w := newServeWorld(t)
 	subjects := w.subjects(t)
 	for _, s := range subjects {
-		s.check(t, w)
+		s.check(t)
 		say(t, "%-16s answers rightly", s.name)
 	}
 	b := &serveBook{}
@@ -42,13 +42,13 @@ func TestServe(t *testing.T) {
 			b.add(t, runWrk(t, s, round))
 		}
 	}
-	b.steady(t, w, subjects[0], subjects[1])
-	rows := measureBatch(t, w, subjects[0])
+	b.steady(t, subjects[0], subjects[1])
+	rows := measureBatch(t, subjects[0])
 	b.report(t, rows)
 }
 
 // steady measures ours and the constant handler at half of our peak rate, in turn.
-func (b *serveBook) steady(t *testing.T, w *serveWorld, ours, constant *subject) {
+func (b *serveBook) steady(t *testing.T, ours, constant *subject) {
 	peak := median(b.of(ours.name), func(m wrkResult) float64 { return m.rate() })
 	bodies, err := loadtest.Generated(1, 1)
 	require.NoError(t, err)

@@ -8,7 +8,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 
@@ -63,10 +62,7 @@ func main() {
 	e := echo.New()
 	e.POST("/constant", constant)
 	e.POST("/bind", bind)
-	ln, err := net.Listen("tcp", os.Args[1])
-	if err == nil {
-		err = http.Serve(ln, e) //nolint:gosec // on loopback, for a benchmark
-	}
-	fmt.Fprintln(os.Stderr, err)
+	e.HideBanner, e.HidePort = true, true
+	fmt.Fprintln(os.Stderr, e.Start(os.Args[1]))
 	os.Exit(1)
 }
