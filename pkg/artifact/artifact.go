@@ -4,6 +4,7 @@ package artifact
 import (
 	"context"
 	"io"
+	"time"
 )
 
 // Info describes a file or a folder. Path is relative to the folder listed's root, slash-separated; Size is in bytes, 0 for folders.
@@ -43,4 +44,18 @@ type Direct interface {
 	AbortUpload(ctx context.Context, path, id string) error
 	// SignDownload returns the address to GET a file from, for a short time. Codes: Invalid, NotFound.
 	SignDownload(ctx context.Context, path string) (url string, info Info, err error)
+}
+
+// Upload is one in parts that is not complete.
+type Upload struct {
+	Path, ID string
+	Begun    time.Time
+}
+
+// Uploads is what a Store also is that keeps the parts of uploads until they are completed or aborted.
+type Uploads interface {
+	// OpenUploads returns those that began at a time or before, of all clients. Codes: PermissionDenied.
+	OpenUploads(ctx context.Context, before time.Time) ([]Upload, error)
+	// AbortUpload drops the parts. Codes: Invalid, NotFound for an upload that is not open.
+	AbortUpload(ctx context.Context, path, id string) error
 }

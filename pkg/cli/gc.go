@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/artifact"
 	"tasador/pkg/artifact/places"
 	"tasador/pkg/config"
 	"tasador/pkg/observability"
@@ -78,6 +79,9 @@ func (g *GC) Run(ctx context.Context, out IO) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	before := time.Now().Add(-time.Duration(g.OlderThan)).UnixMilli()
+	if err := g.uploads(ctx, out, files, time.UnixMilli(before)); err != nil {
+		return err
+	}
 	if g.Yes {
 		return remove(ctx, out, store, files, before)
 	}
@@ -95,6 +99,21 @@ func (g *GC) Run(ctx context.Context, out IO) (err error) {
 		tellGarbage(out, "would remove", one, "")
 	}
 	_, err = fmt.Fprintf(out.Out, "%d to remove, %d to keep; nothing was changed. --yes removes them for good.\n", len(all)-kept, kept)
+	return err
+}
+
+// uploads tells of uploads that were never completed, and with --yes drops their parts. Keys that may not list them are no reason to stop.
+func (g *GC) uploads(ctx context.Context, out IO, files *places.Places, before time.Time) error {
+	verb := "would abort"
+	if g.Yes {
+		verb = "aborted"
+	}
+	err := trackinggc.Uploads(ctx, files, before, g.Yes, func(u artifact.Upload) {
+		_, _ = fmt.Fprintf(out.Out, "%s the upload of %s, begun %s UTC\n", verb, u.Path, u.Begun.UTC().Format(time.DateTime)) // the last line tells
+	})
+	if apperror.CodeOf(err) == apperror.PermissionDenied {
+		_, err = fmt.Fprintf(out.Err, "unfinished uploads stay: %s\n", err)
+	}
 	return err
 }
 

@@ -3,6 +3,7 @@ package tracking_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,6 +16,8 @@ import (
 	"tasador/pkg/cli"
 	"tasador/pkg/experiment"
 	"tasador/pkg/registry"
+	"tasador/pkg/testkit"
+	"tasador/pkg/testkit/s3test"
 	"tasador/pkg/trackingclient"
 )
 
@@ -116,12 +119,41 @@ func requireCollected(t *testing.T, c *trackingclient.Client, m made) {
 	require.Equal(t, "4", v.Version, "numbers are never given again")
 }
 
+// startServers runs the role with everything on servers.
+func startServers(t *testing.T) server {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs servers")
+	}
+	remote := s3test.Start(t)
+	remote.SetEnv(t)
+	remote.MakeBucket(t, "mlflows3")
+	cfg := newConfig(t)
+	cfg.Tracking.DB, cfg.Artifacts.URL, cfg.Artifacts.Endpoint = testkit.NewDatabase(t, testkit.PostgresEngine), "s3://mlflows3/artifacts", remote.Endpoint
+	return startWith(t, cfg)
+}
+
+// beginUpload begins one in parts, as clients do; empty where files are in a folder.
+func beginUpload(t *testing.T, s server) string {
+	t.Helper()
+	if !strings.HasPrefix(s.cfg.Artifacts.URL, "s3:") {
+		return ""
+	}
+	var made struct {
+		ID string `json:"upload_id"`
+	}
+	got := s.call(t, "POST", proxyAPI+"/mpu/create/9/run/artifacts", "application/json", `{"path":"f","num_parts":2}`)
+	require.NoError(t, json.Unmarshal([]byte(got.body), &made), got.body)
+	return made.ID
+}
+
 func TestGarbageIsCollectedBesideTheServer(t *testing.T) {
 	for name, start := range map[string]func(t *testing.T) server{
-		"folder": start, "s3": func(t *testing.T) server { t.Helper(); s, _ := startS3(t); return s },
+		"folder": start, "s3": func(t *testing.T) server { t.Helper(); s, _ := startS3(t); return s }, "s3 and PostgreSQL": startServers,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t)
+			upload := beginUpload(t, s)
 			m := makeThings(t, s.client())
 			code, out, complaint := gc(t, s, "--older-than=1h", "--yes")
 			require.Zero(t, code, complaint)
@@ -148,6 +180,10 @@ func TestGarbageIsCollectedBesideTheServer(t *testing.T) {
 				code, out, complaint = gc(t, s, "--older-than=0s", "--yes")
 				require.Zero(t, code, complaint)
 				require.Contains(t, out, want)
+			}
+			if upload != "" {
+				got := s.call(t, "POST", proxyAPI+"/mpu/abort/9/run/artifacts", "application/json", `{"path":"f","upload_id":"`+upload+`"}`)
+				require.Equal(t, 200, got.status, "an upload that began today is left alone: %s", got.body)
 			}
 			if name == "folder" {
 				root := strings.TrimPrefix(s.cfg.Artifacts.URL, "file:")

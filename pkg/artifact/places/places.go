@@ -113,6 +113,16 @@ func (p *Places) ProxiedRoot() string {
 // Proxied is the store behind the artifact proxy.
 func (p *Places) Proxied() artifact.Store { return p.all[0].Store }
 
+// Uploads are those of the stores that keep the parts of uploads until they are complete.
+func (p *Places) Uploads() (stores []artifact.Uploads) {
+	for _, at := range p.all {
+		if store, ok := at.Store.(artifact.Uploads); ok {
+			stores = append(stores, store)
+		}
+	}
+	return stores
+}
+
 // Direct is the store behind the artifact proxy if its clients can and may move files without the server, else nil.
 func (p *Places) Direct() artifact.Direct {
 	if p.proxyOnly {

@@ -2,6 +2,7 @@ package s3store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -86,6 +87,26 @@ func (s *Store) AbortUpload(ctx context.Context, p, id string) error {
 		return s.explainUpload(ctx, err, key)
 	}
 	return nil
+}
+
+// OpenUploads returns the uploads in parts that began at a time or before and are not complete, whoever began them. Those of names that no
+// artifact can have are left out. Codes: PermissionDenied, Unavailable.
+func (s *Store) OpenUploads(ctx context.Context, before time.Time) ([]artifact.Upload, error) {
+	var out []artifact.Upload
+	pages := s3.NewListMultipartUploadsPaginator(s.client.s3, &s3.ListMultipartUploadsInput{Bucket: aws.String(s.bucket), Prefix: aws.String(s.prefix)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, s.client.explain(ctx, err, s.bucket, s.prefix)
+		}
+		for _, u := range page.Uploads {
+			path, below := strings.CutPrefix(aws.ToString(u.Key), s.prefix)
+			if begun := aws.ToTime(u.Initiated); below && artifact.CheckPath(path) == nil && !begun.After(before) {
+				out = append(out, artifact.Upload{Path: path, ID: aws.ToString(u.UploadId), Begun: begun})
+			}
+		}
+	}
+	return out, nil
 }
 
 // uploadKey checks what names an upload. Its id is the server's own and goes into a query only; still it is no path. Codes: Invalid.
