@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,18 +65,28 @@ func download(c echo.Context, files artifact.Store, name string) error {
 	return nil
 }
 
+// plainText are the endings of files that are text to MLflow.
+func plainText() []string {
+	return []string{
+		"txt", "log", "err", "cfg", "conf", "cnf", "cf", "ini", "properties", "prop", "hocon", "toml", "yaml", "yml", "xml", "json", "js", "py", "py3", "csv", "tsv",
+		"md", "rst",
+	}
+}
+
+// contentType is the type that MLflow's server sends, but nothing that runs scripts in a browser.
 func contentType(name string) string {
-	switch ext := strings.ToLower(path.Ext(name)); ext {
-	case "", ".html", ".htm", ".svg", ".xml", ".xhtml": // nothing that runs scripts
-		return "application/octet-stream"
-	case ".yaml", ".yml", ".txt", ".log", ".md", ".csv":
-		return "text/plain; charset=utf-8"
-	default:
-		if t := mime.TypeByExtension(ext); t != "" {
-			return t
-		}
+	base := strings.ToLower(path.Base(name))
+	ext := strings.TrimPrefix(path.Ext(base), ".")
+	switch {
+	case base == "mlmodel" || base == "mlproject" || slices.Contains(plainText(), ext):
+		return "text/plain"
+	case ext == "" || slices.Contains([]string{"html", "htm", "svg", "xhtml"}, ext):
 		return "application/octet-stream"
 	}
+	if t := mime.TypeByExtension("." + ext); t != "" && !strings.Contains(t, "script") && !strings.Contains(t, "xml") && !strings.Contains(t, "html") {
+		return t
+	}
+	return "application/octet-stream"
 }
 
 // upload is the body of a request that remembers why it could not be read: a client that goes away is no fault of ours.

@@ -3,6 +3,7 @@ package tracking_test
 import (
 	"bytes"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,4 +123,35 @@ func TestInvalidPaths(t *testing.T) {
 	}
 	got := s.call(t, "POST", "/ajax-api/2.0/mlflow/upload-artifact?run_uuid="+run.ID+"&path=../x", "", "")
 	require.JSONEq(t, `{"error_code":"INVALID_PARAMETER_VALUE","message":"Invalid path"}`, got.body, "before it is said that nothing was sent")
+}
+
+// TestTypesOfDownloads: those of MLflow's server, but for what browsers would run.
+func TestTypesOfDownloads(t *testing.T) {
+	s := start(t)
+	for name, want := range map[string]string{
+		"a.txt": "text/plain", "MLmodel": "text/plain", "MLproject": "text/plain", "conda.yaml": "text/plain", "x.json": "text/plain", "x.py": "text/plain", "x.JS": "text/plain",
+		"b.pkl": "application/octet-stream", "c.png": "image/png", "d.pdf": "application/pdf", "none": "application/octet-stream", ".txt": "text/plain",
+		"e.html": "application/octet-stream", "e.svg": "application/octet-stream", "e.xhtml": "application/octet-stream", "e.mjs": "application/octet-stream",
+	} {
+		require.NoError(t, s.client().PutArtifact(t.Context(), "mlflow-artifacts:/0", name, strings.NewReader("x")))
+		got := s.call(t, "GET", proxyAPI+"/artifacts/0/"+name, "", "")
+		require.Equal(t, want, got.header.Get("Content-Type"), name)
+		require.Equal(t, "attachment; filename="+name, got.header.Get("Content-Disposition"))
+		require.Equal(t, "nosniff", got.header.Get("X-Content-Type-Options"))
+	}
+}
+
+// TestPicturesOfClients: MLflow's clients put signs of percent into the names of pictures, which are no encoding.
+func TestPicturesOfClients(t *testing.T) {
+	s := start(t)
+	run, err := s.client().CreateRun(t.Context(), experiment.NewRun{ExperimentID: "0"})
+	require.NoError(t, err)
+	const name = "dog%step%100%timestamp%1795657241421%d3644f1a.png"
+	require.NoError(t, s.client().PutArtifact(t.Context(), run.ArtifactURI, "images/"+name, strings.NewReader("x")))
+	got := s.call(t, "GET", "/api/2.0/mlflow/artifacts/list?path=images&run_id="+run.ID, "", "")
+	require.Contains(t, got.body, `{"path":"images/`+name+`","is_dir":false,"file_size":1}`)
+	got = s.call(t, "GET", "/get-artifact?run_id="+run.ID+"&path="+url.QueryEscape("images/"+name), "", "")
+	require.Equal(t, "x", got.body)
+	require.Equal(t, "attachment; filename="+name, got.header.Get("Content-Disposition"))
+	require.NoError(t, s.client().DownloadFolder(t.Context(), run.ArtifactURI, t.TempDir()))
 }

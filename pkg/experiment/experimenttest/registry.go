@@ -58,6 +58,8 @@ func loggedModels(s *suite) {
 	require.Equal(s, []string{m.ID}, search("metrics.test_rmse < 5"))
 	require.Equal(s, []string{m.ID, second.ID}, search("", "metrics.test_rmse DESC"))
 	require.NoError(s, s.Tracking.DeleteLoggedModel(s.ctx, second.ID))
+	require.NoError(s, s.Tracking.DeleteLoggedModel(s.ctx, second.ID), "again")
+	s.code(apperror.NotFound, s.Tracking.DeleteLoggedModel(s.ctx, "m-"+strings.Repeat("0", 32)))
 	require.Equal(s, []string{m.ID}, search(""))
 	_, err = s.Tracking.LoggedModel(s.ctx, second.ID)
 	s.code(apperror.NotFound, err)

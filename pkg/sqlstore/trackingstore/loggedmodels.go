@@ -179,9 +179,13 @@ func (s *Store) FinalizeLoggedModel(ctx context.Context, id string, status exper
 	return s.LoggedModel(ctx, id)
 }
 
-// DeleteLoggedModel marks it deleted.
+// DeleteLoggedModel marks it deleted; once more changes nothing.
 func (s *Store) DeleteLoggedModel(ctx context.Context, id string) error {
-	return s.changeLoggedModel(ctx, id, map[string]any{"lifecycle_stage": string(experiment.Deleted)})
+	err := s.changeLoggedModel(ctx, id, map[string]any{"lifecycle_stage": string(experiment.Deleted)})
+	if apperror.CodeOf(err) == apperror.NotFound {
+		_, err = anyLoggedModel(s.db.WithContext(ctx), id)
+	}
+	return err
 }
 
 func (s *Store) changeLoggedModel(ctx context.Context, id string, changes map[string]any) error {
