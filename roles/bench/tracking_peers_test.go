@@ -3,13 +3,13 @@
 package bench_test
 
 import (
-	"bytes"
 	"database/sql"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,7 +68,6 @@ type trackingServer struct {
 	url   string
 	cold  time.Duration // from its start to the first good answer of /health
 	cmd   *exec.Cmd
-	log   *bytes.Buffer
 	again func(t testing.TB) *trackingServer
 	ended chan struct{}
 }
@@ -104,7 +103,7 @@ const (
 
 func launchServer(t testing.TB, address string, env []string, program string, args ...string) *trackingServer {
 	t.Helper()
-	s := &trackingServer{url: "http://" + address, cmd: exec.Command(program, args...), log: &bytes.Buffer{}, ended: make(chan struct{})}
+	s := &trackingServer{url: "http://" + address, cmd: exec.Command(program, args...), ended: make(chan struct{})}
 	s.again = func(t testing.TB) *trackingServer { return launchServer(t, address, env, program, args...) }
 	s.cmd.Dir = t.TempDir()
 	s.cmd.Env = append(os.Environ(), env...)
@@ -113,12 +112,19 @@ func launchServer(t testing.TB, address string, env []string, program string, ar
 	require.NoError(t, err)
 	defer log.Close()
 	s.cmd.Stdout, s.cmd.Stderr = log, log
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM} // a group, because MLflow's server starts workers anew that end
 	begin := time.Now()
-	require.NoError(t, s.cmd.Start())
+	started := make(chan error)
 	go func() {
-		_ = s.cmd.Wait() // it is ended by a signal
-		close(s.ended)
+		runtime.LockOSThread() // the kernel ends the server when the thread that started it ends
+		err := s.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = s.cmd.Wait() // it is ended by a signal
+			close(s.ended)
+		}
 	}()
+	require.NoError(t, <-started)
 	t.Cleanup(func() {
 		s.stop(t)
 		if t.Failed() {
@@ -149,24 +155,14 @@ func launchServer(t testing.TB, address string, env []string, program string, ar
 // stop asks all processes of the server to end, and ends those that do not.
 func (s *trackingServer) stop(t testing.TB) {
 	t.Helper()
-	select {
-	case <-s.ended:
-		return
-	default:
-	}
-	tree := treeOf(t, s.cmd.Process.Pid)
-	for _, pid := range tree {
-		_ = syscall.Kill(pid, syscall.SIGTERM) // it may have ended
-	}
+	group := -s.cmd.Process.Pid
+	_ = syscall.Kill(group, syscall.SIGTERM) // they may have ended, here and below
 	timer := time.NewTimer(endLimit)
 	defer timer.Stop()
 	select {
 	case <-s.ended:
 	case <-timer.C:
 	}
-	for _, pid := range tree[1:] {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // workers that stayed
-	}
-	_ = s.cmd.Process.Kill() // it may have ended
+	_ = syscall.Kill(group, syscall.SIGKILL)
 	<-s.ended
 }

@@ -41,6 +41,9 @@ func (h handler) json(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if list, ok := answer.(*longList); ok {
+		return list.write(c)
+	}
 	return c.JSON(http.StatusOK, answer)
 }
 

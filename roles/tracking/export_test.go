@@ -1,6 +1,12 @@
 package tracking
 
-import "tasador/pkg/registry"
+import (
+	"encoding/json"
+	"fmt"
+
+	"tasador/pkg/experiment"
+	"tasador/pkg/registry"
+)
 
 // Calls returns method and path of every call below /api/2.0/mlflow.
 func Calls() (calls [][2]string) {
@@ -25,4 +31,34 @@ func Periods(moves []registry.Move) (list [][3]any) {
 		list = append(list, [3]any{p.Version, int64(p.From), int64(p.To)})
 	}
 	return list
+}
+
+// What is read by hand, beside what encoding/json and a regular expression find.
+var (
+	ReadPointsFast = pointTexts
+	HasCamelKey    = hasCamelKey
+)
+
+func pointTexts(sent []byte) ([]shownPoint, bool) {
+	points, ok := readPoints(sent)
+	return shownPoints(points), ok
+}
+
+// ReadPointsSlow reads a list of points with encoding/json.
+func ReadPointsSlow(sent []byte) ([]shownPoint, error) {
+	r := &request{body: map[string]json.RawMessage{"metrics": sent}}
+	points := r.metricsSlowly("metrics")
+	return shownPoints(points), r.err()
+}
+
+// shownPoint is a point whose text tells all of it, NaN too.
+type shownPoint experiment.Metric
+
+func (p shownPoint) String() string { return fmt.Sprintf("%+v", experiment.Metric(p)) }
+
+func shownPoints(points []experiment.Metric) (out []shownPoint) {
+	for _, p := range points {
+		out = append(out, shownPoint(p))
+	}
+	return out
 }

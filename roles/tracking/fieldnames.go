@@ -3,7 +3,6 @@ package tracking
 import (
 	"bytes"
 	"encoding/json"
-	"regexp"
 	"strings"
 	"unicode"
 
@@ -11,8 +10,38 @@ import (
 	"tasador/pkg/experiment"
 )
 
-// camelKey finds what may be the name of a field in lowerCamelCase.
-var camelKey = regexp.MustCompile(`"[a-z]+[A-Z][A-Za-z]*"\s*:`)
+// hasCamelKey reports whether body holds what may be the name of a field in lowerCamelCase: "[a-z]+[A-Z][A-Za-z]*"\s*: as a regular expression, which
+// would take longer than all else that is done with a large batch.
+func hasCamelKey(body []byte) bool {
+	small := func(c byte) bool { return c >= 'a' && c <= 'z' }
+	large := func(c byte) bool { return c >= 'A' && c <= 'Z' }
+	for {
+		at := bytes.IndexByte(body, '"')
+		if at < 0 {
+			return false
+		}
+		body = body[at+1:]
+		n := 0
+		for n < len(body) && small(body[n]) {
+			n++
+		}
+		if n == 0 || n == len(body) || !large(body[n]) {
+			continue
+		}
+		for n < len(body) && (small(body[n]) || large(body[n])) {
+			n++
+		}
+		if n == len(body) || body[n] != '"' {
+			continue
+		}
+		for n++; n < len(body) && (body[n] == ' ' || body[n] == '\t' || body[n] == '\n' || body[n] == '\f' || body[n] == '\r'); {
+			n++
+		}
+		if n < len(body) && body[n] == ':' {
+			return true
+		}
+	}
+}
 
 // snakeKeys writes the names of fields with underscores. Protobuf's JSON allows both spellings, and some clients send the other one; the
 // calls of this API have no objects with names that clients choose. Codes: Invalid, if a field has both.

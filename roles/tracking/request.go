@@ -91,7 +91,7 @@ func (r *request) decode(body []byte) error {
 	if holdsNUL(body) {
 		return errNUL()
 	}
-	if camelKey.Match(body) {
+	if hasCamelKey(body) {
 		var err error
 		if body, err = snakeKeys(body); err != nil {
 			return err

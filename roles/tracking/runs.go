@@ -71,8 +71,7 @@ func (a *api) searchRuns(ctx context.Context, r *request) (any, error) {
 	if err := r.err(); err != nil {
 		return nil, err
 	}
-	page, err := a.tracking.SearchRuns(ctx, q)
-	return paged("runs", page, mlflowapi.FromRun, err)
+	return runList(a.tracking.SearchRuns(ctx, q))
 }
 
 func (a *api) logMetric(ctx context.Context, r *request) (any, error) {
@@ -133,6 +132,16 @@ type sentMetric struct {
 }
 
 func (r *request) metrics(name string) []experiment.Metric {
+	if value, ok := r.raw(name); ok {
+		if points, ok := readPoints(value); ok {
+			return points
+		}
+	}
+	return r.metricsSlowly(name)
+}
+
+// metricsSlowly reads any list of points, and says what is wrong with it.
+func (r *request) metricsSlowly(name string) []experiment.Metric {
 	sent := list[sentMetric](r, name)
 	out := make([]experiment.Metric, len(sent))
 	for i, m := range sent {
@@ -193,6 +202,5 @@ func (a *api) metricHistory(ctx context.Context, r *request) (any, error) {
 	if err := r.err(); err != nil {
 		return nil, err
 	}
-	points, err := a.tracking.MetricHistory(ctx, id, key, page)
-	return paged("metrics", points, mlflowapi.FromMetric, err)
+	return pointList(a.tracking.MetricHistory(ctx, id, key, page))
 }

@@ -51,6 +51,13 @@ func search[R, E any](ctx context.Context, s *Store, q experiment.Search, with s
 	return page, err
 }
 
+// standardRuns is how many runs a page has if the request does not say.
+const standardRuns = 1000
+
+func runKeys(orders []filter.Order) []sortKey {
+	return append(runsTarget.sortKeys(orders), sortKey{"runs.start_time", whole, true}, sortKey{"runs.id", text, false})
+}
+
 // SearchRuns returns one page; equal ones come newest first.
 func (s *Store) SearchRuns(ctx context.Context, q experiment.RunSearch) (experiment.Page[experiment.Run], error) {
 	var page experiment.Page[experiment.Run]
@@ -62,8 +69,7 @@ func (s *Store) SearchRuns(ctx context.Context, q experiment.RunSearch) (experim
 	if err != nil {
 		return page, err
 	}
-	keys := append(runsTarget.sortKeys(orders), sortKey{"runs.start_time", whole, true}, sortKey{"runs.id", text, false})
-	w, err := newWindow(q.PageRequest, keys, 1000, maxPage)
+	w, err := newWindow(q.PageRequest, runKeys(orders), standardRuns, maxPage)
 	if err != nil {
 		return page, err
 	}
