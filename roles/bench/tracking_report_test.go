@@ -23,8 +23,10 @@ func (b *trackingBook) report(t testing.TB) {
 	t.Helper()
 	engines := strings.Split(*trackingEngines, ",")
 	for _, engine := range engines {
-		b.table(t, engine)
-		b.compareRows(t, engine)
+		if len(b.of(engine, ours)) > 0 {
+			b.table(t, engine)
+			b.compareRows(t, engine)
+		}
 		b.growthTable(t, engine)
 	}
 	say(t, "")
@@ -93,6 +95,9 @@ func (b *trackingBook) lines(t testing.TB, engine string) {
 		}
 	}
 	const mibOfMB = 1 << 20 / 1e6
+	if len(b.of(engine, ours)) == 0 {
+		return
+	}
 	for _, name := range []string{"idle", "loaded", "peak-of-load"} {
 		mb := b.memory(engine, ours, name) * mibOfMB
 		line(t, "tracking-"+engine+"-memory-"+name, fmt.Sprintf("%.0fMB", mb), "limit", fmt.Sprintf("%dMB", mostResident), mb/mostResident, most, 1)
