@@ -23,7 +23,7 @@ import (
 )
 
 // The names of the servers. FastAPI runs on uvicorn with uvloop and httptools, in one process as uvicorn starts it by itself, and with a 2 in its
-// name in two, as there are two processors where this is run; MLflow starts one for each processor by itself.
+// name in two, as there are two processors where this is run; mlflow models serve starts one by itself.
 const (
 	constantHandler = "constant"
 	bindingHandler  = "bind"
@@ -93,7 +93,7 @@ func (w *serveWorld) subjects(t testing.TB) []*subject {
 	return list
 }
 
-// mlflowServer serves the model folder with MLflow's own server, as many processes as it starts by itself. It takes encoded features.
+// mlflowServer serves the model folder with MLflow's own server and its defaults. It takes encoded features.
 func (w *serveWorld) mlflowServer(t testing.TB, right func(*property.Listing) float64) *subject {
 	t.Helper()
 	host, port := freePort(t)

@@ -45,6 +45,7 @@ func runWrk(t testing.TB, s *subject, round int) wrkResult {
 	wrk(t, s, file, warmSeconds)
 	before := processorOf(t, s.pid)
 	m := wrk(t, s, file, *serveSeconds)
+	require.Positive(t, m.Requests, "%s: nothing was answered in %d s", s.name, *serveSeconds)
 	m.server = (processorOf(t, s.pid) - before) / m.Seconds
 	m.resident = residentOf(treeOf(t, s.pid), "VmRSS")
 	m.subject, m.round = s.name, round
@@ -63,7 +64,6 @@ func wrk(t testing.TB, s *subject, file string, seconds int) wrkResult {
 	var m wrkResult
 	require.NoError(t, json.Unmarshal([]byte(text), &m), text)
 	require.Zero(t, m.Errors, "%s: %s", s.name, out)
-	require.Positive(t, m.Requests, "%s: %s", s.name, out)
 	m.generator = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds() / m.Seconds
 	return m
 }
