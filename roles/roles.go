@@ -8,6 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
 	"time"
 
 	"tasador/pkg/apperror"
@@ -65,7 +68,35 @@ func Run(ctx context.Context, cfg *config.Config, names []string, log *slog.Logg
 		closeAll(listeners)
 		return errors.Join(err, held.release())
 	}
-	return errors.Join(group.Run(ctx, ready), held.release())
+	saveMemory(names)
+	return errors.Join(group.Run(ctx, func() {
+		ready()
+		giveBack()
+	}), held.release())
+}
+
+// Percentages of the heap that may come on top of it before the collector runs.
+const (
+	usualGrowth    = 100
+	trackingGrowth = 50
+)
+
+// saveMemory lets the collector run twice as often where tracking is alone: what it keeps is little, so that costs it next to nothing and saves 4 MiB. If
+// somebody has set GOGC, that stays.
+func saveMemory(names []string) {
+	if !slices.Equal(names, []string{config.RoleTracking}) {
+		return
+	}
+	if before := debug.SetGCPercent(trackingGrowth); before != usualGrowth {
+		debug.SetGCPercent(before)
+	}
+}
+
+// giveBack returns to the system what only the start needed: the parser of migrations keeps 12 MiB of buffers in a pool, and the collector lets the heap
+// grow to twice of that. Pools are empty after two collections, the second of which FreeOSMemory is.
+func giveBack() {
+	runtime.GC()
+	debug.FreeOSMemory()
 }
 
 func bind(ctx context.Context, cfg *config.Config, names []string) ([]net.Listener, error) {
