@@ -65,6 +65,7 @@ func deepPages(t testing.TB, c *rest, m *trackingMeasurement, name, experiment s
 	var took []time.Duration
 	var rows []string
 	var spent time.Duration
+	broken := false
 	before := c.used(t)
 	for walk := 0; walk == 0 || spent < loadTime(); walk++ {
 		var bodies [][]byte
@@ -74,11 +75,16 @@ func deepPages(t testing.TB, c *rest, m *trackingMeasurement, name, experiment s
 			w := searchWork(experiment, deepPage, "", "metrics.m ASC", token)
 			sent := time.Now()
 			status, err := c.exchange(w.method, apiPath+w.path, w.body, &body)
-			if last := time.Since(sent); bytes.Contains(body.Bytes(), []byte(`"run_id"`)) { // a page after the last one, which FastTrackML has, is none
+			last := time.Since(sent)
+			require.NoError(t, err)
+			if m.Subject == fasttrackml && status == http.StatusBadRequest && len(bodies) > 0 {
+				broken = true // it does not take its own page tokens from 10,000 runs on
+				break
+			}
+			require.Equal(t, http.StatusOK, status, body.String())
+			if bytes.Contains(body.Bytes(), []byte(`"run_id"`)) { // a page after the last one, which FastTrackML has, is none
 				took = append(took, last)
 			}
-			require.NoError(t, err)
-			require.Equal(t, http.StatusOK, status, body.String())
 			bodies = append(bodies, body.Bytes())
 			token = tokenOf(body.Bytes())
 		}
@@ -91,8 +97,12 @@ func deepPages(t testing.TB, c *rest, m *trackingMeasurement, name, experiment s
 	}
 	f := summarize(took, spent)
 	c.charge(t, &f, before)
-	require.Len(t, rows, runs, m.Subject)
-	m.digest(name, rows)
+	if broken {
+		say(t, "  %s refuses its own page token after %d of %d runs; the figure is for the pages before", m.Subject, len(rows), runs)
+	} else {
+		require.Len(t, rows, runs, m.Subject)
+		m.digest(name, rows)
+	}
 	f.Rate *= float64(min(deepPage, runs))
 	m.set(name, f)
 }

@@ -36,7 +36,7 @@ func prepareSQLite(ctx context.Context, db *gorm.DB) (*sqliteStatements, error) 
 		{&s.name, `UPDATE runs SET name = ? WHERE id = ?`},
 		{&s.tag, `INSERT INTO run_tags (run_id, key, value) VALUES (?, ?, ?) ON CONFLICT (run_id, key) DO UPDATE SET value = excluded.value`},
 	} {
-		if *p.to, err = pool.PrepareContext(ctx, p.text); err != nil {
+		if *p.to, err = pool.PrepareContext(ctx, p.text); err != nil { //nolint:sqlclosecheck // close closes them
 			return nil, errors.Join(sqlstore.Explain(db, err), s.close())
 		}
 	}
@@ -66,7 +66,7 @@ func (s *Store) writeSQLite(ctx context.Context, group []*loggedBatch) error {
 			return fmt.Errorf("the transaction is a %T", tx.Statement.ConnPool)
 		}
 		runs := map[string]runRow{}
-		find := conn.StmtContext(ctx, s.sqlite.run)
+		find := conn.StmtContext(ctx, s.sqlite.run) //nolint:sqlclosecheck // it ends with the transaction
 		for _, id := range runIDs(group) {
 			run := runRow{ID: id}
 			err := find.QueryRowContext(ctx, id).Scan(&run.ExperimentID, &run.LifecycleStage)
@@ -106,7 +106,7 @@ func (r *groupRows) insert(ctx context.Context, conn *sql.Tx, with *sqliteStatem
 		if w.n == 0 {
 			continue
 		}
-		stmt := conn.StmtContext(ctx, w.stmt)
+		stmt := conn.StmtContext(ctx, w.stmt) //nolint:sqlclosecheck // it ends with the transaction
 		for i := range w.n {
 			if _, err := stmt.ExecContext(ctx, w.args(i)...); err != nil {
 				return err
