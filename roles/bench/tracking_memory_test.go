@@ -78,6 +78,7 @@ const (
 func watchMemory(t testing.TB, s *trackingServer) *memoryWatch {
 	t.Helper()
 	w := &memoryWatch{pid: s.cmd.Process.Pid}
+	w.peak() // what the start has taken does not count
 	done, ended := make(chan struct{}), make(chan struct{})
 	w.stop = sync.OnceFunc(func() { close(done); <-ended })
 	t.Cleanup(w.stop)
