@@ -14,18 +14,21 @@ import (
 
 const (
 	readAhead    = 1 << 20
-	batchEntries = 500
+	batchEntries = 2000
 	batchBytes   = 4 << 20
 	usualEntry   = 512
+	longestBatch = 100 * time.Millisecond // that is considered; what takes longer waited for the database, not for the machine
 	shippedLook  = 5 * time.Millisecond
 	linger       = 20 * time.Millisecond // after the first entry, for others
 	firstPause   = 100 * time.Millisecond
 	longestPause = 5 * time.Second
-	// While entries keep coming, shipping takes one part in shareOfTime of the time, so that those who append have the machine to themselves. A backlog
-	// beyond fastBytes ends the consideration.
-	shareOfTime = 20
-	fastBytes   = 1 << 30
-	lastEffort  = 5 * time.Second // to ship what is left when the process stops
+	// While entries keep coming, shipping takes one part in calmShare of the time, and one in rushShare while more than rushRate come in a second: then those who
+	// append need the machine, and the rest waits until they are gone. A backlog beyond fastBytes ends the consideration.
+	calmShare  = 4
+	rushShare  = 50
+	rushRate   = 5000
+	fastBytes  = 1 << 30
+	lastEffort = 5 * time.Second // to ship what is left when the process stops
 )
 
 // Sink is where entries are shipped to.
@@ -68,14 +71,13 @@ func (s *Shipper) Run(ctx context.Context, ready func()) error {
 	ready()
 	defer s.reader.close()
 	for ctx.Err() == nil {
-		appended := s.journal.backlog.appended.Load()
-		begin := time.Now()
-		switch shipped := s.step(ctx); {
-		case !shipped:
+		appended, begin := s.journal.backlog.appended.Load(), time.Now()
+		if !s.step(ctx) {
 			s.await(ctx)
-		case s.journal.backlog.appended.Load() != appended && s.journal.Backlog().Bytes < fastBytes:
-			pause(ctx, (shareOfTime-1)*time.Since(begin))
+			continue
 		}
+		took := time.Since(begin)
+		pause(ctx, s.consideration(s.journal.backlog.appended.Load()-appended, took))
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastEffort)
 	defer cancel()
@@ -88,6 +90,18 @@ func (s *Shipper) Run(ctx context.Context, ready func()) error {
 		s.journal.opts.Log.Warn("entries of the journal are not shipped yet; they will be after the next start", "dir", s.journal.opts.Dir, "entries", left.Entries)
 	}
 	return nil
+}
+
+// consideration is how long to leave the machine to others after a batch that took so long, while which so many entries were appended.
+func (s *Shipper) consideration(appended int64, took time.Duration) time.Duration {
+	b := &s.journal.backlog
+	switch {
+	case appended == 0, b.appendedBytes.Load()-b.shippedBytes.Load() > fastBytes:
+		return 0
+	case float64(appended) > rushRate*took.Seconds():
+		return (rushShare - 1) * min(took, longestBatch)
+	}
+	return (calmShare - 1) * min(took, longestBatch)
 }
 
 // AwaitShipped waits until everything that was appended before is shipped, but not longer than ctx, whose error it returns then.
@@ -120,6 +134,9 @@ func (s *Shipper) await(ctx context.Context) {
 }
 
 func pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
