@@ -43,7 +43,10 @@ func (r *role) version() (*version, error) {
 func (r *role) versionFor(c echo.Context) (*version, error) {
 	if number := c.Param(versionParam); number != "" {
 		served, err := r.predictor.Version(c.Request().Context(), number)
-		return r.resolve(served), err
+		if err != nil {
+			return newVersion(nil, r.metrics), err
+		}
+		return r.resolve(served), nil
 	}
 	served, err := r.predictor.Choose(httpserver.RequestID(c))
 	return r.resolve(served), err
@@ -148,7 +151,7 @@ func outcomeOf(err error) outcome {
 	switch {
 	case err == nil:
 		return outcomeOK
-	case apperror.CodeOf(err) == apperror.Invalid, errors.As(err, &tooLarge):
+	case apperror.CodeOf(err) == apperror.Invalid, apperror.CodeOf(err) == apperror.NotFound, errors.As(err, &tooLarge):
 		return outcomeInvalid
 	}
 	return outcomeUnavailable
