@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/url"
 	"os"
@@ -411,6 +412,28 @@ func TestFeedback(t *testing.T) {
 		require.Contains(t, body, "is recorded; check both")
 	}
 	require.Equal(t, 380000.0, s.recorded(t, "one")[0].Sale.Price)
+	// Both count among the errors of version 1; what was told of the list's item first, and only that.
+	one, list := s.recorded(t, "one")[0].Prediction, s.recorded(t, "list")[1].Prediction
+	var seen struct {
+		Versions []struct {
+			Version string
+			Windows []struct {
+				Errors struct {
+					Count               int
+					MAE, Bias, Coverage float64
+				}
+			}
+		}
+	}
+	_, body = get(t, s.serving("/drift"))
+	require.NoError(t, json.Unmarshal([]byte(body), &seen))
+	require.Equal(t, "1", seen.Versions[0].Version)
+	for _, w := range seen.Versions[0].Windows {
+		require.Equal(t, 2, w.Errors.Count)
+		require.InDelta(t, (one-380000+list-1.5)/2, w.Errors.Bias, 1e-6)
+		require.InDelta(t, (math.Abs(one-380000)+math.Abs(list-1.5))/2, w.Errors.MAE, 1e-6)
+		require.InDelta(t, 0.5, w.Errors.Coverage, 1e-9, "380,000 is likely, 1.5 is not")
+	}
 	require.Equal(t, "2026-02-01", s.recorded(t, "one")[0].Sale.SoldAt.Value)
 	require.Nil(t, s.recorded(t, "list")[0].Sale)
 	require.Equal(t, 2.5, s.recorded(t, "list")[1].Sale.Price)

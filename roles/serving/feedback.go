@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -51,16 +52,41 @@ func (r *role) feedback(c echo.Context) error {
 			"no prediction of request %s with item %d is recorded; check both. If another server on the same database has just answered it, send this again in a moment",
 			told.RequestID, told.Item)
 	}
+	learn := r.lessonOf(c.Request().Context(), told)
 	told.ReceivedAt = recordable(time.Now())
 	if err := r.journal.Append(told.ReceivedAt, predictionstore.AppendFeedback(nil, told)); err != nil {
 		return apperror.Wrap(apperror.Unavailable, err, "the price cannot be recorded: %s", apperror.SentenceOf(err))
 	}
+	learn()
 	answer := FeedbackAnswer{RequestID: told.RequestID, Item: told.Item, Prediction: "recorded"}
 	if err != nil {
 		answer.Prediction = "pending"
 		return c.JSON(http.StatusAccepted, answer)
 	}
 	return c.JSON(http.StatusOK, answer)
+}
+
+// lessonOf returns what counts a price among the errors of the version that predicted it. It counts the first that is told of a prediction: a window cannot
+// take back what it counted, and clients tell again what they are not sure of. What cannot be looked up now is not counted.
+func (r *role) lessonOf(ctx context.Context, told predictionstore.Feedback) (learn func()) {
+	ctx, cancel := context.WithTimeout(ctx, feedbackPatience)
+	defer cancel()
+	records, err := r.store.ByRequest(ctx, told.RequestID)
+	if err != nil {
+		r.log.DebugContext(ctx, "a price is not counted among the errors of predictions", "request_id", told.RequestID, "error", err)
+	}
+	for _, record := range slices.Backward(records) { // the newest of the id
+		if record.Item != told.Item {
+			continue
+		}
+		if record.Sale != nil {
+			break
+		}
+		return func() {
+			r.predictor.Learn(record.ModelVersion, record.Prediction, told.SalePrice, r.cfg.Serving.IntervalLevel)
+		}
+	}
+	return func() {}
 }
 
 // knows reports whether a prediction is recorded. What this process has answered before is in the database first. The error says that nobody can tell now: the
