@@ -55,7 +55,7 @@ parity: build prepare ## compare tasador train with the reference: make parity C
 verify: build prepare ## the long checks: hundreds of hostile files against the reference, our clients against a stock MLflow server, and 10,000 swaps of the served model under load
 	$(PYTHON) scripts/parity/many.py $(or $(FILES),300)
 	$(GO) test -tags verify ./roles/tracking
-	$(GO) test -tags verify -run TenThousand -v ./pkg/inference
+	$(GO) test -tags verify -timeout 60m -run TenThousand -v ./pkg/inference
 
 .PHONY: conformance
 conformance: prepare $(VERSITYGW) ## run the scenarios of the tracking server with MLflow's own clients (pinned, and 2.2.1) and parsers, on SQLite and PostgreSQL, with artifacts in a folder and on S3; make test runs them too

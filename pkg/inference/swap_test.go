@@ -16,7 +16,7 @@ import (
 )
 
 // swapsInTest is how often versions change in TestSwapsUnderLoad; make verify does it 10,000 times.
-const swapsInTest = 200
+const swapsInTest = 100
 
 func TestSwapsUnderLoad(t *testing.T) { swapUnderLoad(t, swapsInTest) }
 
