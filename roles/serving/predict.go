@@ -144,7 +144,9 @@ func (q *question) send(c echo.Context) error {
 	}
 	q.out = q.appendAnswers(q.out[:0])
 	res := c.Response()
-	res.Header()[echo.HeaderContentType] = jsonType
+	h := res.Header()
+	h[echo.HeaderContentType] = jsonType
+	httpserver.NoPage(h)
 	res.WriteHeader(http.StatusOK)
 	_, err := res.Write(q.out)
 	return err
