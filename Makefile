@@ -52,10 +52,11 @@ parity: build prepare ## compare tasador train with the reference: make parity C
 	$(PYTHON) scripts/parity/parity.py '$(CSV)' --as-of '$(or $(AS_OF),2026-01-01)'
 
 .PHONY: verify
-verify: build prepare ## the long checks: hundreds of hostile files against the reference, our clients against a stock MLflow server, and 10,000 swaps of the served model under load
+verify: build prepare ## the long checks: hundreds of hostile files against the reference, our clients against a stock MLflow server, 10,000 swaps of the served model under load, and thousands of requests of serving's document
 	$(PYTHON) scripts/parity/many.py $(or $(FILES),300)
 	$(GO) test -tags verify ./roles/tracking
 	$(GO) test -tags verify -timeout 60m -run TenThousand -v ./pkg/inference
+	$(GO) test -tags verify -count=1 -timeout 60m -run '^TestServingKeepsToItsDocumentLong$$' ./roles
 
 .PHONY: conformance
 conformance: prepare $(VERSITYGW) ## run the scenarios of the tracking server with MLflow's own clients (pinned, and 2.2.1) and parsers, on SQLite and PostgreSQL, with artifacts in a folder and on S3; make test runs them too
@@ -96,6 +97,10 @@ bench-serve: prepare .cache/venv-bench-serve/installed ## load predictions again
 .PHONY: bench-go
 bench-go: prepare ## time the factor, the encoder, the shuffle, the decoder, each bulk path, the tracking store, the journal and a prediction, with allocations: [COUNT=1]
 	$(GO) test -run '^$$' -bench . -benchmem -count=$(or $(COUNT),1) ./pkg/ridge ./pkg/features ./pkg/dataset ./pkg/listingapi ./pkg/sqlstore/datasetstore ./pkg/sqlstore/trackingstore ./pkg/journal ./roles/serving
+
+.PHONY: bench-batch
+bench-batch: ## time /predict/batch in rows/s, NDJSON in and out, without HTTP and through it: [COUNT=1]
+	$(GO) test -run '^$$' -bench '^BenchmarkBatch' -benchtime 4000x -benchmem -count=$(or $(COUNT),1) ./roles/serving
 
 .PHONY: bench-accuracy
 bench-accuracy: prepare ## count the right digits of the ridge on ill-conditioned rows, ours and scikit-learn's, against 200 bits

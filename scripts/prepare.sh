@@ -39,10 +39,13 @@ environment() { # environment FOLDER REQUIREMENTS
   ".cache/$1/bin/python" -m pip install --quiet --no-input --disable-pip-version-check -r "scripts/python/$2"
   echo "$want" >".cache/$1/installed"
 }
-environment venv-mlflow2 requirements-mlflow2.txt & # the small one is ready before the other
+environment venv-mlflow2 requirements-mlflow2.txt & # the small ones are ready before the other
 small=$!
+environment venv-clients requirements-clients.txt &
+clients=$!
 environment venv requirements.txt
 wait "$small"
+wait "$clients"
 
 want=$(sha256sum scripts/browser/package-lock.json | cut -d' ' -f1)
 if [ "$(cat .cache/browser/installed 2>/dev/null || true)" != "$want" ]; then

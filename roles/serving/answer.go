@@ -113,14 +113,21 @@ func (r *role) answer(ctx context.Context, q *question) error {
 	for i := range q.requests {
 		var price float64
 		var err error
-		price, q.scratch, err = q.version.Price(&q.requests[i].Listing, q.requests[i].AsOf, q.scratch)
+		if x := q.requests[i].Encoded; x != nil {
+			price, err = q.version.Model.PriceOf(x)
+			q.scratch = append(q.scratch[:0], x...)
+		} else {
+			price, q.scratch, err = q.version.Price(&q.requests[i].Listing, q.requests[i].AsOf, q.scratch)
+		}
 		if err != nil {
 			return &itemError{index: i, err: err}
 		}
 		q.prices = append(q.prices, price)
 		if !q.unkept {
 			q.version.Watch.Observe(q.scratch, price, q.now)
-			r.predictor.Tell(&q.requests[i].Listing, q.requests[i].AsOf, price, q.version.Served)
+			if q.requests[i].Encoded == nil { // another version may have other features
+				r.predictor.Tell(&q.requests[i].Listing, q.requests[i].AsOf, price, q.version.Served)
+			}
 		}
 	}
 	if q.unkept || len(q.requests) == 0 {

@@ -18,7 +18,8 @@ type request struct {
 	Listing property.Listing // without its street
 	Street  property.Text    // as it was asked: a name or a number
 	AsOf    time.Time
-	Unknown []string // names that no field has; they are not used
+	Unknown []string  // names that no field has; they are not used
+	Encoded []float64 // nil, or the features that came instead of a listing, in the order of the model; Listing is what they tell of it
 }
 
 // check turns values into req, or says what is wrong with each field, in the order of the fields. allowed are the statuses that are taken.

@@ -2,6 +2,7 @@ package serving
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +14,8 @@ import (
 // operation is one call as /docs shows it.
 type operation struct {
 	Method, Path, Summary string
+	Params                []schemaField
+	Forms                 string // media types of the body
 	Body                  []schemaField
 	Example               string
 	Answers               []answerView
@@ -43,31 +46,24 @@ func (r *role) docs(c echo.Context) error {
 }
 
 // operationsOf turns the document into what the page shows.
-func operationsOf(api *huma.OpenAPI, schemas huma.Registry) []operation {
-	var out []operation
-	paths := make([]string, 0, len(api.Paths))
-	for path := range api.Paths {
-		paths = append(paths, path)
-	}
-	slices.Sort(paths)
-	slices.Reverse(paths) // predict before health
-	for _, path := range paths {
-		item := api.Paths[path]
-		for _, op := range []*huma.Operation{item.Post, item.Get} {
-			if op != nil {
-				out = append(out, operationOf(op, schemas))
-			}
-		}
+func operationsOf(all []*huma.Operation, schemas huma.Registry) []operation {
+	out := make([]operation, len(all))
+	for i, op := range all {
+		out[i] = operationOf(op, schemas)
 	}
 	return out
 }
 
 func operationOf(op *huma.Operation, schemas huma.Registry) operation {
 	o := operation{Method: op.Method, Path: op.Path, Summary: op.Summary}
+	for _, p := range op.Parameters {
+		o.Params = append(o.Params, schemaField{Name: p.Name, Type: typeOf(p.Schema), Doc: p.Description, Required: p.Required})
+	}
 	if op.RequestBody != nil {
+		o.Forms = strings.Join(slices.Sorted(maps.Keys(op.RequestBody.Content)), ", ")
 		media := op.RequestBody.Content[echo.MIMEApplicationJSON]
 		o.Body = fieldsOf(media.Schema, schemas)
-		if example, err := json.MarshalIndent(media.Example, "", "  "); err == nil {
+		if example, err := json.MarshalIndent(media.Example, "", "  "); err == nil && media.Example != nil {
 			o.Example = string(example)
 		}
 	}
@@ -78,16 +74,20 @@ func operationOf(op *huma.Operation, schemas huma.Registry) operation {
 	slices.Sort(statuses)
 	for _, status := range statuses {
 		answer := op.Responses[status]
-		o.Answers = append(o.Answers, answerView{
-			Status: status, Description: answer.Description, Fields: fieldsOf(answer.Content[echo.MIMEApplicationJSON].Schema, schemas),
-		})
+		view := answerView{Status: status, Description: answer.Description}
+		if media := answer.Content[echo.MIMEApplicationJSON]; media != nil && media.Schema != nil {
+			view.Fields = fieldsOf(media.Schema, schemas)
+		}
+		o.Answers = append(o.Answers, view)
 	}
 	return o
 }
 
 // fieldsOf lists the properties of an object, the required ones first.
 func fieldsOf(s *huma.Schema, schemas huma.Registry) []schemaField {
-	s = resolved(s, schemas)
+	if s = resolved(s, schemas); s.Items != nil { // a list of them
+		s = resolved(s.Items, schemas)
+	}
 	var out []schemaField
 	for name, p := range s.Properties {
 		out = append(out, schemaField{Name: name, Type: typeOf(p), Doc: p.Description, Required: slices.Contains(s.Required, name)})

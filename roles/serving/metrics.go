@@ -27,12 +27,17 @@ func (o outcome) String() string { return [outcomeCount]string{"ok", "invalid", 
 type protocol uint8
 
 const (
-	protocolREST protocol = iota // POST /predict
-	protocolForm                 // the page
+	protocolREST   protocol = iota // POST /predict
+	protocolForm                   // the page
+	protocolBatch                  // POST /predict/batch
+	protocolMLflow                 // POST /invocations
+	protocolOIP                    // the Open Inference Protocol
 	protocolCount
 )
 
-func (p protocol) String() string { return [protocolCount]string{"rest", "form"}[p] }
+func (p protocol) String() string {
+	return [protocolCount]string{"rest", "form", "batch", "mlflow", "oip"}[p]
+}
 
 // outcomes are the counters of one version.
 type outcomes [protocolCount][outcomeCount]prometheus.Counter
@@ -47,6 +52,7 @@ type metrics struct {
 	outcomes   *prometheus.CounterVec
 	durations  [protocolCount][outcomeCount]prometheus.Observer
 	listings   prometheus.Counter
+	rows       *prometheus.CounterVec // of batches
 	unrecorded prometheus.Counter
 
 	mu       sync.Mutex
@@ -76,8 +82,13 @@ func newMetrics(registry *prometheus.Registry, p *inference.Predictor, j *journa
 			Name: "tasador_predictions_unrecorded_total",
 			Help: "Predictions that were given although the journal could not take them (--serving.unrecorded=serve).",
 		}),
+		rows: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tasador_batch_rows_total",
+			Help: "Rows of batches, by outcome: ok, or failed (the row says why).",
+		}, []string{"outcome"}),
 		versions: map[string]*outcomes{},
 	}
+	m.batchRows(0, 0)
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "tasador_prediction_duration_seconds",
 		Help: "Time to answer a request for a prediction, by protocol and outcome; fine buckets from 50 µs, and a native histogram.",
@@ -100,7 +111,7 @@ func newMetrics(registry *prometheus.Registry, p *inference.Predictor, j *journa
 		Name: "tasador_model_swaps_total",
 		Help: "How often another model version was put in place.",
 	}, func() float64 { return float64(p.Swaps()) })
-	registry.MustRegister(m.requests, m.latency, m.outcomes, durations, m.listings, m.unrecorded, version, swaps)
+	registry.MustRegister(m.requests, m.latency, m.outcomes, durations, m.listings, m.rows, m.unrecorded, version, swaps)
 	registry.MustRegister(journalMetrics(j, s)...)
 	return m
 }
@@ -190,4 +201,10 @@ func numberOf(served *inference.Served) float64 {
 		return 0
 	}
 	return n
+}
+
+// batchRows counts rows of a batch.
+func (m *metrics) batchRows(ok, failed int) {
+	m.rows.WithLabelValues(outcomeOK.String()).Add(float64(ok))
+	m.rows.WithLabelValues("failed").Add(float64(failed))
 }

@@ -24,63 +24,25 @@ const (
 	apiDescription = "Prices houses with the model version that is in production. Every answer is recorded before it is given."
 )
 
-// newDocument describes the API from the Go types of its answers and from the fields of its request. Only the description is
-// huma's: its validation, errors and process-wide settings are not used.
-func newDocument(version string) (document, error) {
-	schemas := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+// newDocument describes the API from the Go types of its requests and answers and from the fields of a listing. Only the description is
+// huma's: its validation, errors and process-wide settings are not used. model is the one that is served.
+func newDocument(version, model string) (document, error) {
+	d := describer{model: model, schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)}
+	d.schemas.Map()["Listing"] = listingSchema()
+	operations := d.operations()
 	api := &huma.OpenAPI{
-		OpenAPI: "3.1.0",
-		Info: &huma.Info{
-			Title: apiTitle, Version: version, Description: apiDescription,
-		},
-		Components: &huma.Components{Schemas: schemas},
+		OpenAPI:    "3.1.0",
+		Info:       &huma.Info{Title: apiTitle, Version: version, Description: apiDescription},
+		Components: &huma.Components{Schemas: d.schemas},
 	}
-	schemas.Map()["Listing"] = listingSchema()
-	answer := func(description string, t reflect.Type) *huma.Response {
-		return &huma.Response{Description: description, Content: map[string]*huma.MediaType{
-			echo.MIMEApplicationJSON: {Schema: schemas.Schema(t, true, "")},
-		}}
+	for _, op := range operations {
+		api.AddOperation(op)
 	}
-	failure := reflect.TypeFor[Failure]()
-	for _, o := range predictOperations(answer) {
-		api.AddOperation(o)
-	}
-	api.AddOperation(&huma.Operation{
-		OperationID: "models", Method: http.MethodGet, Path: "/models", Summary: "Which versions answer.",
-		Responses: map[string]*huma.Response{"200": answer("The versions, and how far the shadow is from the answers.", reflect.TypeFor[Models]())},
-	})
-	api.AddOperation(&huma.Operation{
-		OperationID: "drift", Method: http.MethodGet, Path: "/drift", Summary: "How far questions and answers are from training.",
-		Responses: map[string]*huma.Response{"200": answer("Drift of each feature and of the predictions, and errors on feedback, over three windows.", reflect.TypeFor[Drift]())},
-	})
-	told := reflect.TypeFor[FeedbackAnswer]()
-	api.AddOperation(&huma.Operation{
-		OperationID: "feedback", Method: http.MethodPost, Path: "/feedback", Summary: "Tell what a house was sold for.",
-		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-			echo.MIMEApplicationJSON: {
-				Schema:  schemas.Schema(reflect.TypeFor[Feedback](), true, ""),
-				Example: Feedback{RequestID: "0d0f4c94-dbe6-431b-bae7-1573e5484714", SalePrice: 389000, SoldAt: "2026-02-01"},
-			},
-		}},
-		Responses: map[string]*huma.Response{
-			"200": answer("The price is recorded with its prediction.", told),
-			"202": answer("The price is recorded; whether there is such a prediction cannot be told now.", told),
-			"404": answer("There is no such prediction.", failure),
-			"422": answer("Fields are wrong; each is named. Nothing is recorded.", reflect.TypeFor[ValidationError]()),
-			"400": answer("The request cannot be read.", failure),
-			"413": answer("The request is too long.", failure),
-			"503": answer("The price cannot be recorded.", failure),
-		},
-	})
-	api.AddOperation(&huma.Operation{
-		OperationID: "health", Method: http.MethodGet, Path: "/health", Summary: "Whether the server runs.",
-		Responses: map[string]*huma.Response{"200": answer("It does.", reflect.TypeFor[Health]())},
-	})
 	out, err := json.MarshalIndent(api, "", " ")
 	if err != nil {
 		return document{}, fmt.Errorf("OpenAPI document: %w", err)
 	}
-	return document{json: out, operations: operationsOf(api, schemas)}, nil
+	return document{json: out, operations: operationsOf(operations, d.schemas)}, nil
 }
 
 // oneOrList is what is sent or answered as one, or as a list of them.

@@ -183,7 +183,7 @@ func (r *role) page(c echo.Context, title string, body any) web.Page {
 
 // wantsPage reports whether a browser asks for a page: those name HTML first, programs name JSON or anything.
 func wantsPage(c echo.Context) bool {
-	return !strings.HasSuffix(c.Path(), "/predict") && c.Path() != "/feedback" && strings.HasPrefix(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextHTML)
+	return !programsOnly(c.Path()) && strings.HasPrefix(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextHTML)
 }
 
 func (r *role) errorPage(c echo.Context, status int, err error) error {

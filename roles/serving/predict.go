@@ -165,21 +165,31 @@ func (q *question) typed() any {
 }
 
 func unprocessable(c echo.Context, problems []fieldError) error {
+	return c.JSON(http.StatusUnprocessableEntity, detailsOf(problems))
+}
+
+func detailsOf(problems []fieldError) ValidationError {
 	out := ValidationError{Detail: make([]ErrorDetail, 0, len(problems))}
 	for _, p := range problems {
 		out.Detail = append(out.Detail, ErrorDetail{Loc: p.Loc, Msg: fmt.Sprintf(p.Format, p.Args...), Type: p.Type})
 	}
-	return c.JSON(http.StatusUnprocessableEntity, out)
+	return out
 }
 
 // writeError answers {"detail": …} as FastAPI does, or a page where a browser asks for one.
 func (r *role) writeError(c echo.Context, err error) error {
 	status := httpserver.StatusOf(err)
+	if s := (*statusError)(nil); errors.As(err, &s) {
+		status = s.status
+	}
 	if wantsPage(c) {
 		return r.errorPage(c, status, err)
 	}
 	if status == http.StatusServiceUnavailable {
 		c.Response().Header().Set(echo.HeaderRetryAfter, "5")
+	}
+	if done, err := protocolError(c, status, err); done {
+		return err
 	}
 	return c.JSON(status, Failure{Detail: apperror.MessageOf(err), RequestID: httpserver.RequestID(c)})
 }

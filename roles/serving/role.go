@@ -87,7 +87,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 	r.header = httpserver.NewHeader(cfg, config.RoleServing, nil)
 	r.metrics = newMetrics(metricsRegistry, r.predictor, r.journal, r.shipper)
 	metricsRegistry.MustRegister(&watchCollector{predictor: r.predictor})
-	if r.document, err = newDocument(build.Version); err != nil {
+	if r.document, err = newDocument(build.Version, cfg.Serving.Model); err != nil {
 		return nil, errors.Join(err, r.journal.Close(), store.Close())
 	}
 	r.server = httpserver.New(httpserver.Options{

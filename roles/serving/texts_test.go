@@ -74,11 +74,14 @@ func TestTheTableOfFieldsIsWhatIsChecked(t *testing.T) {
 }
 
 func TestTheDocumentDescribesWhatIsChecked(t *testing.T) {
-	d, err := newDocument("1")
+	d, err := newDocument("1", "RealtorPriceModel")
 	require.NoError(t, err)
 	es := spanish(t)
 	for _, op := range d.operations {
 		require.Contains(t, es, op.Summary)
+		for _, f := range append(op.Params, op.Body...) {
+			require.True(t, f.Doc == "" || es[f.Doc] != "", "%s is not translated", f.Doc)
+		}
 		for _, a := range op.Answers {
 			require.Contains(t, es, a.Description)
 			for _, f := range a.Fields {
