@@ -21,7 +21,7 @@ type document struct {
 
 const (
 	apiTitle       = "tasador serving"
-	apiDescription = "Prices houses with the model version that is in production. Every answer is recorded before it is given."
+	apiDescription = "Prices houses with the model version that is in production. Every answer is recorded before it is given, those of batches if asked."
 )
 
 // newDocument describes the API from the Go types of its requests and answers and from the fields of a listing. Only the description is
