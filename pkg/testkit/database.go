@@ -102,11 +102,13 @@ func startMariaDB(t testing.TB, settings ...string) *DatabaseServer {
 	as := accountOf(t, "mysql")
 	dir := as.folder(t, "tasador-mariadb-")
 	data := filepath.Join(dir, "data")
-	as.run(t, dir, program(t, "mariadb-install-db"), "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal",
+	// A server removes what another one has in their common folder for temporary tables when it starts, so each has its own.
+	temporary := "--tmpdir=" + dir
+	as.run(t, dir, program(t, "mariadb-install-db"), "--no-defaults", "--datadir="+data, temporary, "--auth-root-authentication-method=normal",
 		"--skip-test-db", "--skip-name-resolve")
 	s := &DatabaseServer{dir: dir, address: FreeAddress(t), driver: "mysql"}
 	host, port := hostPort(t, s.address)
-	args := []string{"--no-defaults", "--datadir=" + data, "--bind-address=" + host, "--port=" + port, "--socket=" + filepath.Join(dir, "socket"),
+	args := []string{"--no-defaults", "--datadir=" + data, temporary, "--bind-address=" + host, "--port=" + port, "--socket=" + filepath.Join(dir, "socket"),
 		"--pid-file=" + filepath.Join(dir, "pid"), "--skip-name-resolve"}
 	for _, setting := range settings {
 		args = append(args, "--"+setting)
