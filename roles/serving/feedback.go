@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -46,52 +45,40 @@ func (r *role) feedback(c echo.Context) error {
 	if len(problems) > 0 {
 		return unprocessable(c, problems)
 	}
-	known, err := r.knows(c.Request().Context(), told.RequestID, told.Item)
-	if err == nil && !known {
-		return apperror.New(apperror.NotFound,
-			"no prediction of request %s with item %d is recorded; check both. If another server on the same database has just answered it, send this again in a moment",
-			told.RequestID, told.Item)
-	}
-	learn := r.lessonOf(c.Request().Context(), told)
-	told.ReceivedAt = recordable(time.Now())
-	if err := r.journal.Append(told.ReceivedAt, predictionstore.AppendFeedback(nil, told)); err != nil {
-		return apperror.Wrap(apperror.Unavailable, err, "the price cannot be recorded: %s", apperror.SentenceOf(err))
-	}
-	learn()
-	answer := FeedbackAnswer{RequestID: told.RequestID, Item: told.Item, Prediction: "recorded"}
+	pending, err := r.tell(c.Request().Context(), told)
 	if err != nil {
+		return err
+	}
+	answer := FeedbackAnswer{RequestID: told.RequestID, Item: told.Item, Prediction: "recorded"}
+	if pending {
 		answer.Prediction = "pending"
 		return c.JSON(http.StatusAccepted, answer)
 	}
 	return c.JSON(http.StatusOK, answer)
 }
 
-// lessonOf returns what counts a price among the errors of the version that predicted it. It counts the first that is told of a prediction: a window cannot
-// take back what it counted, and clients tell again what they are not sure of. What cannot be looked up now is not counted.
-func (r *role) lessonOf(ctx context.Context, told predictionstore.Feedback) (learn func()) {
-	ctx, cancel := context.WithTimeout(ctx, feedbackPatience)
-	defer cancel()
-	records, err := r.store.ByRequest(ctx, told.RequestID)
-	if err != nil {
-		r.log.DebugContext(ctx, "a price is not counted among the errors of predictions", "request_id", told.RequestID, "error", err)
+// tell records what a house was sold for, and lets the watch over the version learn from it. pending says that nobody can tell now whether there is such a
+// prediction; then nothing is learned. Codes: NotFound, Unavailable.
+func (r *role) tell(ctx context.Context, told predictionstore.Feedback) (pending bool, err error) {
+	record, unsure := r.predictionOf(ctx, told.RequestID, told.Item)
+	if unsure == nil && record == nil {
+		return false, apperror.New(apperror.NotFound,
+			"no prediction of request %s with item %d is recorded; check both. If another server on the same database has just answered it, send this again in a moment",
+			told.RequestID, told.Item)
 	}
-	for _, record := range slices.Backward(records) { // the newest of the id
-		if record.Item != told.Item {
-			continue
-		}
-		if record.Sale != nil {
-			break
-		}
-		return func() {
-			r.predictor.Learn(record.ModelVersion, record.Prediction, told.SalePrice, r.cfg.Serving.IntervalLevel)
-		}
+	told.ReceivedAt = recordable(time.Now())
+	if err := r.journal.Append(told.ReceivedAt, predictionstore.AppendFeedback(nil, told)); err != nil {
+		return false, apperror.Wrap(apperror.Unavailable, err, "the price cannot be recorded: %s", apperror.SentenceOf(err))
 	}
-	return func() {}
+	if record != nil && record.Sale == nil { // what is told again is a correction, which the sums cannot take back
+		r.predictor.Learn(record.ModelVersion, record.Prediction, told.SalePrice, r.cfg.Serving.IntervalLevel)
+	}
+	return unsure != nil, nil
 }
 
-// knows reports whether a prediction is recorded. What this process has answered before is in the database first. The error says that nobody can tell now: the
-// database is away, or the journal is far behind.
-func (r *role) knows(ctx context.Context, requestID string, item int) (bool, error) {
+// predictionOf returns a recorded prediction, nil if there is none. What this process has answered before is in the database first. The error says that nobody
+// can tell now: the database is away, or the journal is far behind.
+func (r *role) predictionOf(ctx context.Context, requestID string, item int) (*predictionstore.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, feedbackPatience)
 	defer cancel()
 	late := r.journal.AwaitShipped(ctx)
@@ -101,11 +88,11 @@ func (r *role) knows(ctx context.Context, requestID string, item int) (bool, err
 		ctx, cancel = context.WithTimeout(ctx, feedbackPatience)
 		defer cancel()
 	}
-	known, err := r.store.Has(ctx, requestID, item)
-	if err == nil && !known {
+	record, err := r.store.Newest(ctx, requestID, item)
+	if err == nil && record == nil {
 		err = late
 	}
-	return known, err
+	return record, err
 }
 
 // decodeFeedback reads a body, or says what is wrong with each of its fields.

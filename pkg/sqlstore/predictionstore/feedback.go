@@ -97,12 +97,22 @@ func (s *Store) meant(db *gorm.DB, candidates []*Record, r feedbackRow) (*Record
 	return nil, nil //nolint:nilnil // as above
 }
 
-// Has reports whether a prediction of an item of a request is recorded.
-func (s *Store) Has(ctx context.Context, requestID string, item int) (bool, error) {
+// Newest returns the newest prediction of an item of a request, with its sale; nil if none is recorded.
+func (s *Store) Newest(ctx context.Context, requestID string, item int) (*Record, error) {
 	if !sqlstore.Storable(requestID) {
-		return false, nil
+		return nil, nil //nolint:nilnil // nothing is recorded under such an id
 	}
-	var ids []string
-	err := s.db.WithContext(ctx).Model(&row{}).Where("request_id = ? AND item = ?", requestID, item).Limit(1).Pluck("request_id", &ids).Error
-	return len(ids) == 1 && ids[0] == requestID, sqlstore.Translate(err, "predictions")
+	var rows []row
+	err := s.db.WithContext(ctx).Where("request_id = ? AND item = ?", requestID, item).Order("predicted_at DESC, id DESC").Limit(1).Find(&rows).Error
+	if err != nil {
+		return nil, sqlstore.Translate(err, "predictions")
+	}
+	if len(rows) == 0 || rows[0].RequestID != requestID { // MySQL takes no notice of blanks at the end
+		return nil, nil //nolint:nilnil // as said
+	}
+	records, err := s.recordsOf(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	return &records[0], nil
 }

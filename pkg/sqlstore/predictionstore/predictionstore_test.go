@@ -242,13 +242,16 @@ func testASale(t *testing.T, url string) {
 	require.Equal(t, []string{"90 2026-01-05 9"}, sales("early"))
 	require.Equal(t, []string{"none"}, sales("ONCE"))
 	for id, want := range map[string]bool{"once": true, "nobody": false, "Once": false, "once\x20": false, "a\x00": false} {
-		has, err := s.Has(t.Context(), id, 0)
+		newest, err := s.Newest(t.Context(), id, 0)
 		require.NoError(t, err)
-		require.Equal(t, want, has, id)
+		require.Equal(t, want, newest != nil, id)
 	}
-	has, err := s.Has(t.Context(), "once", 2)
+	newest, err := s.Newest(t.Context(), "once", 2)
 	require.NoError(t, err)
-	require.False(t, has)
+	require.Nil(t, newest)
+	newest, err = s.Newest(t.Context(), "twice", 0)
+	require.NoError(t, err)
+	require.InDelta(t, 80, newest.Sale.Price, 0)
 }
 
 // TestRowsOfTheFirstVersionAreKept migrates a table that has some.
