@@ -61,7 +61,6 @@ var unshownFiles = map[string]string{
 	"roles/serving/protocol.go":                 "REST",
 	"roles/serving/jsonscan.go":                 "JSON; a form has fields",
 	"roles/serving/decode.go":                   "JSON; a form has fields",
-	"roles/serving/feedback.go":                 "REST",
 	"roles/serving/explain.go":                  "JSON",
 	"roles/serving/follow.go":                   "when the process starts",
 	"roles/serving/notes.go":                    "REST",

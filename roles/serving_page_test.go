@@ -34,7 +34,7 @@ func historyIsShown(t *testing.T, s *stack, m *model.Model) {
 }
 
 func pagesAskNobodyElse(t *testing.T, s *stack) {
-	for _, path := range []string{"/", "/?lang=es", "/docs", "/nowhere"} {
+	for _, path := range []string{"/", "/?lang=es", "/docs", "/nowhere", "/watch", "/predictions/sale?request=x&item=0"} {
 		_, body := send(t, http.MethodGet, s.serving(path), http.Header{"Accept": {"text/html"}}, "")
 		for _, attribute := range []string{`src="`, `<link rel="stylesheet" href="`, `<link rel="icon" href="`} {
 			for _, part := range strings.Split(body, attribute)[1:] {
@@ -113,6 +113,39 @@ func TestThePageWithoutScript(t *testing.T) {
 			require.Contains(t, body, "<html", name)
 		}
 		s.requireRecorded(t, 1)
+	})
+
+	t.Run("an example is chosen by a link", func(t *testing.T) {
+		_, body := get(t, s.serving("/?example=large"))
+		require.Contains(t, body, `name="house_size" value="6000"`)
+		require.Contains(t, body, `<a href="/?example=large" aria-current="true">`)
+	})
+
+	t.Run("another version says its price beside, and only the first is recorded", func(t *testing.T) {
+		both := url.Values{"compare": {"1"}}
+		for name, values := range form {
+			both[name] = values
+		}
+		status, body := submit(t, s.serving("/"), both)
+		require.Equal(t, http.StatusOK, status)
+		require.Contains(t, body, `id="other-price">`+money(want.Price)+"<")
+		both.Set("compare", "77")
+		status, body = submit(t, s.serving("/"), both)
+		require.Equal(t, http.StatusOK, status)
+		require.Contains(t, body, `id="compare-problem">version 77: `)
+		require.Contains(t, body, `id="appraisal">`+money(want.Price)+"<")
+		s.requireRecorded(t, 3)
+	})
+
+	t.Run("a form is checked without a record", func(t *testing.T) {
+		for lang, says := range map[string]string{"en": "this must be a number, such as 3", "es": "debe ser un número, por ejemplo 3"} {
+			status, body := send(t, http.MethodPost, s.serving("/check"), http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Cookie": {"lang=" + lang}}, "bed=three&status=for_sale&bath=1&acre_lot=1&house_size=900")
+			require.Equal(t, http.StatusOK, status)
+			require.JSONEq(t, `{"errors": {"bed": "`+says+`"}}`, body)
+		}
+		status, _ := send(t, http.MethodPost, s.serving("/check"), http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, "bed=%zz")
+		require.Equal(t, http.StatusBadRequest, status)
+		s.requireRecorded(t, 3)
 	})
 
 	t.Run("in Spanish by address, by browser and as chosen before", func(t *testing.T) {

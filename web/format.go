@@ -37,6 +37,15 @@ func (v view) measure(n float64) string {
 	return v.printer.Sprint(number.Decimal(n, options...))
 }
 
+// short writes a measured number to three digits, which is what an average is read for: 2,240 or 3.53.
+func (v view) short(n float64) string {
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(n, 'g', 3, 64), 64)
+	if err != nil {
+		return v.measure(n)
+	}
+	return v.printer.Sprint(number.Decimal(rounded, number.MaxFractionDigits(6)))
+}
+
 // percent writes a share with about two digits: 8.3%, 0.04%, 100%.
 func (v view) percent(share float64) string {
 	digits := 1

@@ -46,5 +46,25 @@ func (v view) money(dollars float64) string {
 	return sign + "$" + v.printer.Sprintf("%.2f", math.Abs(dollars))
 }
 
+// dollars writes whole dollars, for pictures: $245,706.
+func (v view) dollars(dollars float64) string {
+	sign := ""
+	if math.Round(dollars) < 0 {
+		sign = "−"
+	}
+	return sign + "$" + v.printer.Sprintf("%.0f", math.Abs(dollars))
+}
+
+// signed writes whole dollars that are added to others: +$245,706.
+func (v view) signed(dollars float64) string {
+	if math.Round(dollars) > 0 {
+		return "+" + v.dollars(dollars)
+	}
+	return v.dollars(dollars)
+}
+
 // number writes a number with two digits after the point and separators.
 func (v view) number(n float64) string { return v.printer.Sprintf("%.2f", n) }
+
+// fixed writes a number with as many digits after the point.
+func (v view) fixed(digits int, n float64) string { return v.printer.Sprintf("%.*f", digits, n) }

@@ -74,6 +74,7 @@ type Page struct {
 	Production Production
 	Role       string
 	Version    string // of the program
+	Style      string // a static file with the rules of this page alone; empty for most
 	Body       any
 }
 
@@ -190,15 +191,21 @@ func chosen(w http.ResponseWriter, r *http.Request, cookie, asked string, allowe
 
 func (s *Site) funcs(v view) template.FuncMap {
 	return template.FuncMap{
-		"t":      func(key string, args ...any) string { return v.printer.Sprintf(key, args...) },
-		"say":    v.say,
-		"tell":   func(s apperror.Sentence) string { return v.say(s.Format, s.Args) },
-		"money":  v.money,
-		"number": v.number, "measure": v.measure, "count": v.count, "size": v.size, "took": v.took,
+		"t":     func(key string, args ...any) string { return v.printer.Sprintf(key, args...) },
+		"say":   v.say,
+		"tell":  func(s apperror.Sentence) string { return v.say(s.Format, s.Args) },
+		"money": v.money, "dollars": v.dollars, "signed": v.signed,
+		"number": v.number, "fixed": v.fixed, "measure": v.measure, "short": v.short, "count": v.count, "size": v.size, "took": v.took,
 		"percent": v.percent, "utc": v.utc, "machine": machine,
 		"static": func(name string) string { return "/static/" + name + "?v=" + s.hashes[name] },
 		"here":   v.with,
 	}
+}
+
+// Teller returns what writes sentences in the language of the one who sent r, for answers that are no page.
+func (s *Site) Teller(w http.ResponseWriter, r *http.Request) func(apperror.Sentence) string {
+	v := s.view(w, r)
+	return func(what apperror.Sentence) string { return v.say(what.Format, what.Args) }
 }
 
 // say writes a sentence in the reader's language, and the sentences in it.

@@ -93,7 +93,7 @@ func (h *Header) Fill(r *http.Request, page *web.Page) {
 	for i := range page.Links {
 		page.Links[i].Current = page.Links[i].Server.Role == h.role
 	}
-	page.Keys = []web.Key{{Key: "d", Label: "DAGs", Href: places.DAGs()}, {Key: "m", Label: "Models", Href: places.Models()}, {Key: "a", Label: "Appraise", Href: places.Appraise()}}
+	page.Keys = []web.Key{{Key: "d", Label: "DAGs", Href: places.DAGs()}, {Key: "m", Label: "Models", Href: places.Models()}, {Key: "a", Label: "Appraise", Href: places.Appraise()}, {Key: "w", Label: "Watch", Href: places.Watch()}}
 	version, known := h.production.get()
 	page.Production = web.Production{Model: realtor.Model, Version: version, Known: known}
 	if version != "" {

@@ -53,6 +53,9 @@ func (p Places) tracking(path string) string {
 // Appraise is the first page of serving.
 func (p Places) Appraise() string { return p.at(config.RoleServing, "/") }
 
+// Watch is the page of serving that says whether the model is still right.
+func (p Places) Watch() string { return p.at(config.RoleServing, "/watch") }
+
 // Predictions lists what was predicted with a version of a model.
 func (p Places) Predictions(model, version string) string {
 	return p.at(config.RoleServing, "/predictions?"+url.Values{"model": {model}, "version": {version}}.Encode())

@@ -3,7 +3,6 @@ package serving
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,7 +13,7 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/config"
 	"tasador/pkg/httpserver"
-	"tasador/pkg/property"
+	"tasador/pkg/model"
 	"tasador/pkg/realtor"
 	"tasador/web"
 )
@@ -27,6 +26,7 @@ type formField struct {
 	Numeric     bool
 	Placeholder string
 	Error       *fieldError
+	Warning     *model.Warning // what is unusual about the value
 }
 
 // servedView is the version in production as the page shows it.
@@ -42,8 +42,11 @@ type appraisePage struct {
 	Fields  []formField
 	Invalid bool
 	Failed  *apperror.Sentence
-	Answer  *Answer
-	Asking  float64
+	Answer  *priceView
+	Warned  int // fields with something unusual
+
+	Examples []example
+	Example  string // the one in the form; empty if something was typed
 
 	Served        *servedView
 	FollowProblem *apperror.Sentence
@@ -61,15 +64,9 @@ type appraisePage struct {
 
 // showForm is GET /: the form with an example in it.
 func (r *role) showForm(c echo.Context) error {
-	p := appraisePage{Fields: r.form(exampleValue, nil)}
+	e := exampleOf(c.QueryParam(exampleParam))
+	p := appraisePage{Fields: r.form(e.value, nil), Example: e.ID}
 	return r.appraisePage(c, http.StatusOK, p)
-}
-
-func exampleValue(f field) string {
-	if f.Name == asOfField {
-		return ""
-	}
-	return fmt.Sprint(f.Example)
 }
 
 // submitForm is POST /: the same form with what was typed, and the price or what is wrong.
@@ -101,11 +98,8 @@ func (r *role) submitForm(c echo.Context) error {
 		p.Failed = sentenceOf(err)
 		return r.appraisePage(c, statusOf(err), p)
 	}
-	answer := q.result(0)
-	p.Answer = &answer
-	if asking := q.requests[0].Listing.Price; !property.IsNull(asking) {
-		p.Asking = asking
-	}
+	p.Answer = r.view(c, &q, typed)
+	p.warn(&q)
 	return r.appraisePage(c, http.StatusOK, p)
 }
 
@@ -138,7 +132,7 @@ func (r *role) statusOptions(typed string) []string {
 
 // appraisePage fills in what the page shows beside the form, and sends it.
 func (r *role) appraisePage(c echo.Context, status int, p appraisePage) error {
-	p.Places = r.header.Places(c.Request())
+	p.Places, p.Examples = r.header.Places(c.Request()), examples()
 	served, err := r.predictor.Current()
 	problem := r.predictor.Problem()
 	switch {
@@ -174,10 +168,10 @@ func (r *role) appraisePage(c echo.Context, status int, p appraisePage) error {
 
 // page completes a page with the header.
 func (r *role) page(c echo.Context, title string, body any) web.Page {
-	page := web.Page{Title: title, Role: config.RoleServing, Version: r.build.Version, Body: body}
+	page := web.Page{Title: title, Role: config.RoleServing, Version: r.build.Version, Style: "serving.css", Body: body}
 	r.header.Fill(c.Request(), &page)
 	page.Links[0].Current = c.Path() == "/"
-	page.Links = append(page.Links, web.Link{Label: "Predictions", Href: "/predictions", Current: c.Path() == "/predictions"}, web.Link{Label: "API", Href: "/docs", Current: c.Path() == "/docs"})
+	page.Links = append(page.Links, web.Link{Label: "Watch", Href: watchPath, Current: c.Path() == watchPath}, web.Link{Label: "Predictions", Href: "/predictions", Current: c.Path() == "/predictions"}, web.Link{Label: "API", Href: "/docs", Current: c.Path() == "/docs"})
 	return page
 }
 

@@ -24,6 +24,8 @@ type predictionsPage struct {
 	Filtered                bool
 	Rows                    []predictionLine
 	First, Next             string
+	Told                    bool // a sale price was recorded just now
+	Pending                 bool // and nobody can say of which prediction
 }
 
 // predictionLine is one prediction, with where its version and run are shown.
@@ -31,6 +33,7 @@ type predictionLine struct {
 	predictionstore.Record
 	VersionHref, RunHref string
 	Asking               *float64
+	SaleHref             string   // where its sale price is told
 	House                []string // what is known of the listing: its place
 }
 
@@ -40,6 +43,7 @@ func (r *role) predictions(c echo.Context) error {
 	page := predictionsPage{
 		Request: strings.TrimSpace(query.Get("request")), Model: strings.TrimSpace(query.Get("model")), Version: strings.TrimSpace(query.Get("version")),
 	}
+	page.Told, page.Pending = query.Has(toldParam), query.Get(toldParam) == toldPending
 	page.Filtered = page.Request != "" || page.Model != "" || page.Version != ""
 	q := predictionstore.Query{RequestID: page.Request, ModelName: page.Model, ModelVersion: page.Version, Limit: predictionsShown}
 	if before := query.Get("before"); before != "" {
@@ -82,6 +86,7 @@ func pager(query url.Values, before, next int64) (first, following string) {
 
 func lineOf(record predictionstore.Record, places httpserver.Places) predictionLine {
 	line := predictionLine{Record: record, VersionHref: places.Version(record.ModelName, record.ModelVersion), RunHref: places.Run(record.ModelRunID)}
+	line.SaleHref = salePath + "?" + url.Values{"request": {record.RequestID}, "item": {strconv.Itoa(record.Item)}}.Encode()
 	l := record.Listing
 	if !property.IsNull(l.Price) {
 		line.Asking = &l.Price
