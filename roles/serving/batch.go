@@ -255,6 +255,10 @@ type patientBody struct {
 func (b *patientBody) Read(p []byte) (int, error) {
 	b.allow(time.Now().Add(batchPause))
 	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		// Browsers take nothing before they have sent all: an answer that waits for them has its time from the last piece that came.
+		_ = b.control.SetWriteDeadline(time.Now().Add(batchPause)) // a connection that cannot be set is broken, which writing shows
+	}
 	if errors.Is(err, io.EOF) {
 		b.allow(time.Time{}) // from here on the server only watches whether the client stays
 	}
