@@ -50,7 +50,6 @@ var unshownFiles = map[string]string{
 	"roles/pipeline/pricemodel/train.go":        "errors of tasks",
 	"roles/serving/body.go":                     "JSON; a form has fields",
 	"roles/serving/batch.go":                    "REST",
-	"roles/serving/batch_cut.go":                "REST",
 	"roles/serving/batch_read.go":               "REST",
 	"roles/serving/batch_run.go":                "REST",
 	"roles/serving/frame.go":                    "REST",

@@ -45,6 +45,7 @@ type appraisePage struct {
 	Answer  *priceView
 	Warned  int // fields with something unusual
 
+	Columns  string // that a file must have
 	Examples []example
 	Example  string // the one in the form; empty if something was typed
 
@@ -132,7 +133,7 @@ func (r *role) statusOptions(typed string) []string {
 
 // appraisePage fills in what the page shows beside the form, and sends it.
 func (r *role) appraisePage(c echo.Context, status int, p appraisePage) error {
-	p.Places, p.Examples = r.header.Places(c.Request()), examples()
+	p.Places, p.Examples, p.Columns = r.header.Places(c.Request()), examples(), requiredFields()
 	served, err := r.predictor.Current()
 	problem := r.predictor.Problem()
 	switch {
@@ -155,6 +156,9 @@ func (r *role) appraisePage(c echo.Context, status int, p appraisePage) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), pageTimeout) // of its calls together
 	defer cancel()
+	if p.Answer != nil {
+		p.Answer.Choices = r.choices(ctx, p.Answer.ModelVersion, p.Answer.Compare)
+	}
 	query := c.QueryParams()
 	p.Filter = historyFilter{Text: strings.TrimSpace(query.Get("q")), Decision: query.Get("decision"), Promoted: query.Get("promoted")}
 	p.Filtered, p.Decisions = p.Filter.active(), []string{realtor.DecisionTrain, realtor.DecisionNoTrain, realtor.DecisionReset}

@@ -23,6 +23,7 @@ type priceView struct {
 	Range   *rangeView
 	NoRange *apperror.Sentence // why there is none
 	Why     []whyLine
+	Compare string // version to compare with, as it was chosen
 	Other   *comparison
 	Choices []versionChoice // to compare with
 }
@@ -59,11 +60,10 @@ func (r *role) view(c echo.Context, q *question, typed url.Values) *priceView {
 		a.Asking = &asking
 	}
 	a.Why = why(q.version.Model, &req.Listing, q.features(0), a.Prediction)
-	if number := strings.TrimSpace(typed.Get(compareParam)); number != "" {
-		a.Other = r.compare(c.Request().Context(), q, number)
+	if a.Compare = strings.TrimSpace(typed.Get(compareParam)); a.Compare != "" {
+		a.Other = r.compare(c.Request().Context(), q, a.Compare)
 	}
 	a.draw(q.version.Model)
-	a.Choices = r.choices(c.Request().Context(), a.ModelVersion, typed.Get(compareParam))
 	return a
 }
 
@@ -119,8 +119,6 @@ func (r *role) compare(ctx context.Context, q *question, number string) *compari
 
 // choices lists the versions of the model, without the one that answered; where tracking is away, those that are at hand here.
 func (r *role) choices(ctx context.Context, answered, chosen string) []versionChoice {
-	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
-	defer cancel()
 	var all []versionChoice
 	add := func(version, stage string) {
 		if version != answered {

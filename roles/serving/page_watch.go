@@ -65,12 +65,11 @@ type watchChoice struct {
 // driftView is how far one field is from training, with its pictures.
 type driftView struct {
 	DriftOfField
-	ID      string
-	Label   string
-	Standin string // the state as the page calls it
-	Gauge   gaugeView
-	Shares  sharesView
-	Money   bool // its values are dollars
+	ID     string
+	Label  string
+	Gauge  gaugeView
+	Shares sharesView
+	Money  bool // its values are dollars
 }
 
 var windowLabels = map[drift.Window]string{drift.Hour: "the last hour", drift.Day: "the last day", drift.Week: "the last week"}
@@ -254,9 +253,6 @@ func viewDrift(f DriftOfField) driftView {
 		v.Gauge.Beyond = *f.PSI > gaugeMost
 		v.Gauge.W = coordinate(gaugeWidth * math.Min(gaugeMost, *f.PSI) / gaugeMost)
 	}
-	v.Standin = map[string]string{
-		string(drift.Stable): "steady", string(drift.Shifted): "drifting", string(drift.Drifting): "drifted", string(drift.Few): "too few to tell",
-	}[f.State]
 	return v
 }
 

@@ -39,6 +39,7 @@ func (r *role) routes() []httpserver.Route {
 		{Method: http.MethodGet, Path: salePath, Right: httpserver.Read, Handler: httpserver.Page(r.saleForm)},
 		{Method: http.MethodPost, Path: salePath, Right: httpserver.Write, Handler: httpserver.Page(r.tellSale), BodyLimit: maxBody},
 		{Method: http.MethodGet, Path: watchPath, Right: httpserver.Read, Handler: httpserver.Page(r.watch)},
+		{Method: http.MethodPost, Path: uploadPath, Right: httpserver.Write, Handler: r.upload, BodyLimit: httpserver.NoBodyLimit},
 		{Method: http.MethodPost, Path: "/check", Right: httpserver.Read, Handler: r.checkForm, BodyLimit: maxBody},
 		{Method: http.MethodPost, Path: "/", Right: httpserver.Write, Handler: r.submitForm, BodyLimit: maxBody},
 		{Method: http.MethodGet, Path: "/static/*", Right: httpserver.Public, Handler: static},
