@@ -41,7 +41,7 @@ func MigrateUp(ctx context.Context, db *gorm.DB, store string, version int64) er
 				return nil
 			}
 			if tries <= 0 {
-				return apperror.Wrap(apperror.Unavailable, Explain(db, err), "cannot bring the schema of the %s database up to date", store)
+				return schemaError(db, err, "cannot bring the schema of the %s database up to date", store)
 			}
 		}
 	})
@@ -54,7 +54,7 @@ func MigrateDown(ctx context.Context, db *gorm.DB, store string, version int64) 
 			return err
 		}
 		if _, err := p.DownTo(ctx, version); err != nil {
-			return apperror.Wrap(apperror.Unavailable, Explain(db, err), "cannot take the schema of the %s database back to version %d", store, version)
+			return schemaError(db, err, "cannot take the schema of the %s database back to version %d", store, version)
 		}
 		return nil
 	})
@@ -76,7 +76,7 @@ func versionsOf(ctx context.Context, db *gorm.DB, p *goose.Provider, store strin
 	have, known, err := p.GetVersions(ctx)
 	switch {
 	case err != nil:
-		return Versions{}, apperror.Wrap(apperror.Unavailable, Explain(db, err), "cannot read the schema version of the %s database", store)
+		return Versions{}, schemaError(db, err, "cannot read the schema version of the %s database", store)
 	case have > known:
 		return Versions{have, known}, apperror.New(apperror.FailedPrecondition,
 			"the %s database has schema version %d, but this tasador knows only %d; run the newer tasador that made it, or take the schema back with its tasador migrate down",
@@ -109,7 +109,7 @@ func withProvider(ctx context.Context, db *gorm.DB, store string, fn func(*goose
 	}
 	unlock, err := lockMigrations(ctx, pool, engine, store)
 	if err != nil {
-		return apperror.Wrap(apperror.Unavailable, Explain(db, err), "cannot lock the schema of the %s database", store)
+		return schemaError(db, err, "cannot lock the schema of the %s database", store)
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	return fn(provider)
@@ -129,6 +129,14 @@ func checkKept(engine Engine, store string) error {
 		return apperror.New(apperror.Invalid, "the %s database cannot be kept in %s; use one of %s", store, engine, strings.Join(kept, ", "))
 	}
 	return nil
+}
+
+// schemaError gives an error of a schema its sentence: what keeps the database from being used, or else what could not be done with it.
+func schemaError(db *gorm.DB, err error, format string, args ...any) error {
+	if explained := Explain(db, err); apperror.CodeOf(explained) != apperror.Internal {
+		return explained
+	}
+	return apperror.Wrap(apperror.Unavailable, err, format, args...)
 }
 
 func gooseDialect(e Engine) database.Dialect {

@@ -48,6 +48,9 @@ func sqliteDialector(ctx context.Context, rawURL string) (gorm.Dialector, error)
 		return nil, apperror.Wrap(apperror.Unavailable, err, "cannot make the folder of the database %s; check that its parent is writable", path)
 	}
 	file := makeFile(path)
+	if file != nil && file.IsDir() {
+		return nil, apperror.New(apperror.Invalid, "database URL %q names a folder; write it as sqlite:PATH of a file", rawURL)
+	}
 	pragmas := url.Values{"_pragma": {
 		"journal_mode(WAL)", "synchronous(NORMAL)", "foreign_keys(1)",
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), fmt.Sprintf("cache_size(-%d)", fileCache),

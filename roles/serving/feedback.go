@@ -33,6 +33,7 @@ type FeedbackAnswer struct {
 	RequestID  string `json:"request_id" doc:"Id of the request that was answered."`
 	Item       int    `json:"item" doc:"Place of the listing in the list that was sent."`
 	Prediction string `json:"prediction" enum:"recorded,pending" doc:"recorded, or pending if nobody can say now whether there is such a prediction."`
+	Detail     string `json:"detail,omitempty" doc:"Why nobody can say."`
 }
 
 // feedback is POST /feedback: the price that a house was sold for, of which there was a prediction. It is recorded through the journal, as predictions are.
@@ -45,40 +46,52 @@ func (r *role) feedback(c echo.Context) error {
 	if len(problems) > 0 {
 		return unprocessable(c, problems)
 	}
-	pending, err := r.tell(c.Request().Context(), told)
+	unsure, err := r.tell(c.Request().Context(), told)
 	if err != nil {
 		return err
 	}
 	answer := FeedbackAnswer{RequestID: told.RequestID, Item: told.Item, Prediction: "recorded"}
-	if pending {
-		answer.Prediction = "pending"
+	if unsure != nil {
+		answer.Prediction, answer.Detail = "pending", apperror.MessageOf(unsure)
 		return c.JSON(http.StatusAccepted, answer)
 	}
 	return c.JSON(http.StatusOK, answer)
 }
 
-// tell records what a house was sold for, and lets the watch over the version learn from it. pending says that nobody can tell now whether there is such a
+// tell records what a house was sold for, and lets the watch over the version learn from it. unsure says why nobody can tell now whether there is such a
 // prediction; then nothing is learned. Codes: NotFound, Unavailable.
-func (r *role) tell(ctx context.Context, told predictionstore.Feedback) (pending bool, err error) {
+func (r *role) tell(ctx context.Context, told predictionstore.Feedback) (unsure, err error) {
 	record, unsure := r.predictionOf(ctx, told.RequestID, told.Item)
 	if unsure == nil && record == nil {
-		return false, apperror.New(apperror.NotFound,
+		return nil, apperror.New(apperror.NotFound,
 			"no prediction of request %s with item %d is recorded; check both. If another server on the same database has just answered it, send this again in a moment",
 			told.RequestID, told.Item)
 	}
 	told.ReceivedAt = recordable(time.Now())
 	if err := r.journal.Append(told.ReceivedAt, predictionstore.AppendFeedback(nil, told)); err != nil {
-		return false, apperror.Wrap(apperror.Unavailable, err, "the price cannot be recorded: %s", apperror.SentenceOf(err))
+		return nil, apperror.Wrap(apperror.Unavailable, err, "the price cannot be recorded: %s", apperror.SentenceOf(err))
 	}
 	if record != nil && record.Sale == nil { // what is told again is a correction, which the sums cannot take back
 		r.predictor.Learn(record.ModelVersion, record.Prediction, told.SalePrice, r.cfg.Serving.IntervalLevel)
 	}
-	return unsure != nil, nil
+	return unsure, nil
 }
 
 // predictionOf returns a recorded prediction, nil if there is none. What this process has answered before is in the database first. The error says that nobody
-// can tell now: the database is away, or the journal is far behind.
+// can tell now: the database is away, or the journal is far behind. Codes: Unavailable.
 func (r *role) predictionOf(ctx context.Context, requestID string, item int) (*predictionstore.Record, error) {
+	if err := r.store.Opened(); err != nil {
+		return nil, err
+	}
+	record, err := r.lookFor(ctx, requestID, item)
+	if err != nil && apperror.CodeOf(err) != apperror.Unavailable {
+		err = apperror.Wrap(apperror.Unavailable, err, "the predictions database is behind, or did not answer within %s", feedbackPatience)
+	}
+	return record, err
+}
+
+// lookFor looks for a prediction, for as long as a client may wait.
+func (r *role) lookFor(ctx context.Context, requestID string, item int) (*predictionstore.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, feedbackPatience)
 	defer cancel()
 	late := r.journal.AwaitShipped(ctx)

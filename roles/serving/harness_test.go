@@ -33,11 +33,18 @@ type testServer struct {
 // startServer runs it until the test ends. Without a model it has never had one.
 func startServer(t testing.TB, m *model.Model) *testServer {
 	t.Helper()
+	return startServerWith(t, m, func(*config.Config) {})
+}
+
+// startServerWith is startServer with other settings.
+func startServerWith(t testing.TB, m *model.Model, change func(*config.Config)) *testServer {
+	t.Helper()
 	cfg, err := config.Default()
 	require.NoError(t, err)
 	cfg.DataDir = t.TempDir()
 	cfg.Tracking.URI = "http://" + testkit.FreeAddress(t)
 	cfg.Predictions.URL = "sqlite:" + filepath.Join(cfg.DataDir, "predictions.db")
+	change(cfg)
 	if m != nil {
 		keepModel(t, filepath.Join(cfg.DataDir, filepath.FromSlash(modelFolder)), cfg.Serving.Model, m)
 	}

@@ -29,7 +29,10 @@ func (r *role) noteJournal(ctx context.Context) *apperror.Sentence {
 
 // noteBacklog says what waits for the database while that is away. The server is ready all the same: nothing is lost, and no request waits.
 func (r *role) noteBacklog(ctx context.Context) *apperror.Sentence {
-	err := r.shipper.Err()
+	err := r.store.Opened()
+	if err == nil {
+		err = r.shipper.Err()
+	}
 	if err == nil {
 		err = r.store.Ping(ctx)
 	}

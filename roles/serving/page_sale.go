@@ -72,13 +72,13 @@ func (r *role) tellSale(c echo.Context) error {
 	if len(problems) > 0 {
 		return r.salePage(c, http.StatusUnprocessableEntity, p)
 	}
-	pending, err := r.tell(c.Request().Context(), told)
+	unsure, err := r.tell(c.Request().Context(), told)
 	if err != nil {
 		p.Failed = sentenceOf(err)
 		return r.salePage(c, statusOf(err), p)
 	}
 	after := url.Values{"request": {told.RequestID}, toldParam: {"yes"}}
-	if pending {
+	if unsure != nil {
 		after.Set(toldParam, toldPending)
 	} else if _, err := r.predictionOf(c.Request().Context(), told.RequestID, told.Item); err != nil { // so that the next page shows the price
 		after.Set(toldParam, toldPending)

@@ -38,7 +38,7 @@ type role struct {
 	cfg        *config.Config
 	log        *slog.Logger
 	build      observability.Build
-	store      *predictionstore.Store
+	store      *predictionstore.Eventual
 	journal    *journal.Journal
 	shipper    *journal.Shipper
 	writable   *writable.Probe // of the journal
@@ -54,8 +54,12 @@ type role struct {
 	header     *httpserver.Header
 }
 
-// New opens the predictions database and the journal before it, takes up the model that was served last, and returns the server that listens on ln.
-// Codes: Invalid for a wrong setting, Unavailable or FailedPrecondition if the database cannot be used.
+// databasePatience is how long the start waits for the predictions database. Who is right or wrong is told by most in milliseconds; what comes later comes beside
+// the answers.
+const databasePatience = 3 * time.Second
+
+// New opens the journal, and the predictions database behind it, which may also answer later, takes up the model that was served last, and returns the server that
+// listens on ln. Codes: Invalid for a wrong setting, Unavailable or FailedPrecondition if the database answers and cannot be used.
 func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger) (lifecycle.Service, error) {
 	following, err := followOptions(cfg)
 	if err != nil {
@@ -68,7 +72,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	store, err := predictionstore.Open(ctx, cfg.Predictions.URL, log)
+	store, err := predictionstore.OpenEventually(ctx, cfg.Predictions.URL, databasePatience, log)
 	if err != nil {
 		return nil, err
 	}
