@@ -55,7 +55,7 @@ parity: build prepare ## compare tasador train with the reference: make parity C
 verify: build prepare ## the long checks: hundreds of hostile files against the reference, our clients against a stock MLflow server, 10,000 swaps of the served model under load, and thousands of requests of serving's document
 	$(PYTHON) scripts/parity/many.py $(or $(FILES),300)
 	$(GO) test -tags verify ./roles/tracking
-	$(GO) test -tags verify -timeout 60m -run TenThousand -v ./pkg/inference
+	$(GO) test -tags verify -timeout 60m -run TenThousand -v ./pkg/inference ./roles
 	$(GO) test -tags verify -count=1 -timeout 60m -run '^TestServingKeepsToItsDocumentLong$$' ./roles
 
 .PHONY: conformance

@@ -16,3 +16,6 @@ func TestServingKeepsToItsDocumentLong(t *testing.T) {
 	s.waitForVersion(t, "1")
 	schemathesis(t, s, 200)
 }
+
+// TestTenThousandSwapsOverHTTP is TestSwapsUnderLoadOverHTTP at length.
+func TestTenThousandSwapsOverHTTP(t *testing.T) { swapOverHTTP(t, 10_000) }
