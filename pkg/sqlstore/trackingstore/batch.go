@@ -24,6 +24,9 @@ func (s *Store) LogBatch(ctx context.Context, runID string, b experiment.Batch) 
 	if slices.ContainsFunc(b.Metrics, func(m experiment.Metric) bool { return m.ModelID != "" }) {
 		return s.logForModels(ctx, runID, b)
 	}
+	if err := experiment.CheckRunID(runID); err != nil { // what no database takes would keep the whole group from being written
+		return err
+	}
 	return s.batches.log(ctx, runID, b)
 }
 

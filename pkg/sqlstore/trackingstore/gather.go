@@ -2,9 +2,11 @@ package trackingstore
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
+	"tasador/pkg/apperror"
 	"tasador/pkg/experiment"
 )
 
@@ -14,7 +16,9 @@ type loggedBatch struct {
 	runID string
 	batch experiment.Batch
 	err   error
-	turn  chan []*loggedBatch // what its call is to write; nil if others have written it
+	// settled tells that err is what became of it.
+	settled bool
+	turn    chan []*loggedBatch // what its call is to write; nil if others have written it
 }
 
 func (l *loggedBatch) rows() int {
@@ -26,6 +30,7 @@ func (l *loggedBatch) rows() int {
 type gatherer struct {
 	write   func(ctx context.Context, group []*loggedBatch) error // sets err of those that are refused, and writes the others, all or none
 	writers int                                                   // that may write at the same time
+	oneFate bool                                                  // a database that is away for one batch is away for all: it is a file
 
 	mu      sync.Mutex
 	busy    int
@@ -89,20 +94,70 @@ func (g *gatherer) lead(group []*loggedBatch) {
 		g.mu.Lock()
 		g.wake()
 		g.mu.Unlock()
+		for _, l := range group {
+			if !l.settled {
+				l.err = errBrokeOff
+			}
+		}
 		for _, l := range group[1:] {
 			close(l.turn)
 		}
 	}()
-	if len(group) > 1 {
-		// The first call's client may go; what others wait for is written nevertheless.
-		if g.write(context.WithoutCancel(group[0].ctx), group) == nil {
-			return
-		}
+	g.settle(group)
+}
+
+// errBrokeOff is the fate of batches whose leader panicked: nobody knows whether they were written, and to send them again does no harm.
+var errBrokeOff = errors.New("the writing of a group of batches broke off")
+
+// settle writes a group. If something in it keeps all of it from being written, its halves are tried, until each batch has its own fate: what one of them
+// is refused for costs the others a few transactions, not one each.
+func (g *gatherer) settle(group []*loggedBatch) {
+	if len(group) == 1 {
+		g.settleOne(group[0])
+		return
 	}
-	// One batch by itself, or something in the group kept all of it from being written: then each has its own fate.
+	// The first call's client may go; what others wait for is written nevertheless.
+	err := g.write(context.WithoutCancel(group[0].ctx), group)
+	switch {
+	case err == nil:
+		for _, l := range group {
+			l.settled = true
+		}
+	case apperror.CodeOf(err) == apperror.Unavailable:
+		g.settleApart(group, err)
+	default:
+		half := len(group) / 2
+		g.settle(group[:half])
+		g.settle(group[half:])
+	}
+}
+
+func (g *gatherer) settleOne(l *loggedBatch) {
+	if err := g.write(l.ctx, []*loggedBatch{l}); err != nil {
+		l.err = err
+	}
+	l.settled = true
+}
+
+// settleApart writes batches one by one after the database failed: a connection may have been lost, or somebody may hold a lock on one run. A batch of a
+// run that has failed again is not tried, and after two runs none is: each try may take a minute, and all of them wait.
+func (g *gatherer) settleApart(group []*loggedBatch, failure error) {
+	away := map[string]error{}
 	for _, l := range group {
-		if err := g.write(l.ctx, []*loggedBatch{l}); err != nil {
-			l.err = err
+		err := away[l.runID]
+		if g.oneFate || len(away) == triedRuns {
+			err = failure
+		}
+		if err != nil {
+			l.err, l.settled = err, true
+			continue
+		}
+		g.settleOne(l)
+		if l.ctx.Err() == nil && apperror.CodeOf(l.err) == apperror.Unavailable {
+			away[l.runID], failure = l.err, l.err
 		}
 	}
 }
+
+// triedRuns is for how many runs of a group a database may fail before it counts as away.
+const triedRuns = 2

@@ -87,9 +87,6 @@ func sortedTexts(texts map[rowKey]string) []textRow {
 
 // checkActive refuses runs that are missing or deleted. Codes: Invalid, NotFound.
 func checkActive(run runRow, known bool, id string) error {
-	if err := experiment.CheckRunID(id); err != nil {
-		return err
-	}
 	if !known {
 		return apperror.New(apperror.NotFound, "Run with id=%s not found", id)
 	}

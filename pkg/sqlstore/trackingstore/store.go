@@ -50,7 +50,7 @@ func Open(ctx context.Context, url, artifactRoot string, log *slog.Logger) (*Sto
 	if err = sqlstore.Migrate(ctx, db, "tracking"); err == nil {
 		err = s.ensureDefault(ctx)
 	}
-	s.batches = &gatherer{write: s.writeBatches, writers: 2}
+	s.batches = &gatherer{write: s.writeBatches, writers: 2, oneFate: sqlstore.EngineOf(db) == sqlstore.SQLite}
 	if err == nil && sqlstore.EngineOf(db) == sqlstore.SQLite {
 		s.sqlite, err = prepareSQLite(ctx, db)
 	}
