@@ -52,11 +52,18 @@ func mlflowImport(t *testing.T, bin, from, dir, database string) (out string, fa
 	return string(content), err != nil
 }
 
-// TestAnImportOfAnMLflowServer fills MLflow's own server with its own client, imports it, and lets the same client compare both sides.
+// TestAnImportOfAnMLflowServer fills MLflow's own server with its own client, imports it, and lets the same client compare both sides. Here an import is
+// killed at three places; TestChaosImportOfAnMLflowServer kills it at all.
 func TestAnImportOfAnMLflowServer(t *testing.T) {
 	if testing.Short() {
 		return // builds and runs processes
 	}
+	points := mlflowPoints()
+	testImportOfAnMLflowServer(t, []string{points[0], points[3], points[len(points)-1]})
+}
+
+func testImportOfAnMLflowServer(t *testing.T, killed []string) {
+	t.Helper()
 	files := filepath.Join(t.TempDir(), "artifacts")
 	stock := testkit.StockMLflow(t, "--artifacts-destination", files)
 	python(t, "mlflow_fill.py", stock)
@@ -79,14 +86,16 @@ func TestAnImportOfAnMLflowServer(t *testing.T) {
 		require.Regexp(t, `metric points +3028 +3028 *\n`, out)
 		server := testkit.Start(t, bin, 1, "--role=tracking", "--data-dir="+c.dir, "--tracking.db="+c.database, "--tracking.listen=127.0.0.1:0")
 		c.uri = server.Addresses["tracking"]
-		requireSameLines(t, there, python(t, "mlflow_dump.py", c.uri))
+		if engine == "sqlite" { // PostgreSQL's turn is below: each time takes MLflow's client a quarter of a minute
+			requireSameLines(t, there, python(t, "mlflow_dump.py", c.uri))
+		}
 		copies[engine] = c
 	}
 
 	// A killed import is finished by the next one, to the same rows and files as one that was left alone.
 	for _, engine := range []string{"sqlite", "postgres"} {
 		want := importOutcome(t, copies[engine].dir, copies[engine].database)
-		points := mlflowPoints()
+		points := killed
 		if engine == "postgres" {
 			points = points[:1] // what differs is how a transaction ends
 		}
@@ -107,10 +116,13 @@ func TestAnImportOfAnMLflowServer(t *testing.T) {
 	// What was logged there since comes with the next import, beside a server at work; what was done here meanwhile stays.
 	python(t, "mlflow_fill.py", stock, "more")
 	there = python(t, "mlflow_dump.py", stock)
-	for _, c := range copies {
+	for engine, c := range copies {
 		out, failed := mlflowImport(t, bin, stock, c.dir, c.database)
 		require.False(t, failed, out)
-		requireSameLines(t, there, python(t, "mlflow_dump.py", c.uri))
+		require.Contains(t, out, "all that "+stock+" has is here")
+		if engine == "postgres" {
+			requireSameLines(t, there, python(t, "mlflow_dump.py", c.uri))
+		}
 		before := importOutcome(t, c.dir, c.database)
 		out, failed = mlflowImport(t, bin, stock, c.dir, c.database)
 		require.False(t, failed, out)
