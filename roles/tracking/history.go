@@ -15,6 +15,7 @@ import (
 type overview interface {
 	MetricHistories(ctx context.Context, runIDs []string, key string, limit int) ([]experiment.RunMetric, error)
 	SampledHistories(ctx context.Context, runIDs []string, key string, steps experiment.StepRange, limit int) ([]experiment.RunMetric, error)
+	HistoryOutlines(ctx context.Context, runIDs []string, key string, limit int) (points []experiment.RunMetric, more bool, err error)
 	DatasetSummaries(ctx context.Context, experimentIDs []string) ([]experiment.DatasetSummary, error)
 	LoggedModelAlsoDeleted(ctx context.Context, id string) (*experiment.LoggedModel, error)
 	RecordModel(ctx context.Context, runID string, model json.RawMessage) error

@@ -4,8 +4,13 @@ import (
 	"context"
 	"strconv"
 
+	"golang.org/x/sync/errgroup"
+
 	"tasador/pkg/experiment"
 )
+
+// chartsAtOnce is how many charts are read at the same time.
+const chartsAtOnce = 4
 
 // compareCharts draws the metrics that the table shows.
 func (p *pages) compareCharts(ctx context.Context, body *comparePage, runs []*experiment.Run) error {
@@ -13,26 +18,30 @@ func (p *pages) compareCharts(ctx context.Context, body *comparePage, runs []*ex
 	for i, r := range runs {
 		ids[i] = r.ID
 	}
-	for _, row := range body.Metrics.Rows {
-		if len(body.Charts) == maxCompareCharts {
-			body.MoreCharts = true
-			return nil
-		}
-		chart, err := p.compareChart(ctx, row.Key, runs, ids)
-		if err != nil {
+	rows := body.Metrics.Rows
+	body.MoreCharts = len(rows) > maxCompareCharts
+	rows = rows[:min(maxCompareCharts, len(rows))]
+	body.Charts = make([]compareChart, len(rows))
+	reading, ctx := errgroup.WithContext(ctx)
+	reading.SetLimit(chartsAtOnce)
+	for i, row := range rows {
+		reading.Go(func() (err error) {
+			body.Charts[i], err = p.compareChart(ctx, row.Key, runs, ids)
 			return err
-		}
-		body.Charts = append(body.Charts, chart)
+		})
 	}
-	return nil
+	return reading.Wait()
 }
 
 func (p *pages) compareChart(ctx context.Context, key string, runs []*experiment.Run, ids []string) (compareChart, error) {
 	chart := compareChart{Key: key}
 	most := max(minComparePoints, maxComparePoints/len(runs))
-	points, err := p.store.SampledHistories(ctx, ids, key, allSteps(), most)
+	points, more, err := p.store.HistoryOutlines(ctx, ids, key, most)
 	if err != nil {
 		return chart, err
+	}
+	if more {
+		chart.Most = most
 	}
 	histories := map[string][]experiment.Metric{}
 	steps, single := false, true
@@ -41,9 +50,6 @@ func (p *pages) compareChart(ctx context.Context, key string, runs []*experiment
 		h := histories[m.RunID]
 		single = single && len(h) == 1
 		steps = steps || h[0].Step != m.Step
-		if len(h) == most {
-			chart.Most = most
-		}
 	}
 	for i, id := range ids {
 		if h := histories[id]; len(h) > 0 {

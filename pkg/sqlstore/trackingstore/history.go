@@ -97,12 +97,17 @@ func (s *Store) SampledHistories(ctx context.Context, runIDs []string, key strin
 var errOrder = errors.New("points are not in the order of their steps")
 
 func (s *Store) sample(ctx context.Context, runID, key string, steps experiment.StepRange, limit int) ([]experiment.RunMetric, error) {
-	within := func(order string) *gorm.DB {
-		return s.points(ctx, runID, key).Where("step BETWEEN ? AND ?", steps.First, steps.Last).Order(order)
-	}
 	var n int64
 	if err := s.points(ctx, runID, key).Where("step BETWEEN ? AND ?", steps.First, steps.Last).Count(&n).Error; err != nil {
 		return nil, err
+	}
+	return s.sampleOf(ctx, runID, key, steps, limit, n)
+}
+
+// sampleOf is sample of n points.
+func (s *Store) sampleOf(ctx context.Context, runID, key string, steps experiment.StepRange, limit int, n int64) ([]experiment.RunMetric, error) {
+	within := func(order string) *gorm.DB {
+		return s.points(ctx, runID, key).Where("step BETWEEN ? AND ?", steps.First, steps.Last).Order(order)
 	}
 	// Points nearly always come with rising steps, and then the order in which they are kept is the one wanted, without sorting them.
 	for _, order := range []string{"timestamp, step, value, is_nan", "step, timestamp, value, is_nan"} {
