@@ -20,6 +20,12 @@ func AppendMetric(b []byte, m *Metric) []byte {
 	if m.RunID != "" {
 		b = appendText(append(b, `,"run_id":`...), m.RunID)
 	}
+	if m.Dataset != "" {
+		b = appendText(append(b, `,"dataset_name":`...), m.Dataset)
+	}
+	if m.Digest != "" {
+		b = appendText(append(b, `,"dataset_digest":`...), m.Digest)
+	}
 	return append(b, '}')
 }
 

@@ -35,8 +35,11 @@ func (f Float) MarshalJSON() ([]byte, error) {
 	return json.Marshal(v)
 }
 
-// UnmarshalJSON reads a number or a text that holds one.
+// UnmarshalJSON reads a number or a text that holds one; null changes nothing, as in protobuf's JSON.
 func (f *Float) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
 	text := strings.Trim(string(b), `"`)
 	v, err := ParseFloat(text)
 	if err != nil {
@@ -69,8 +72,11 @@ func ParseFloat(text string) (float64, error) {
 // Int is a 64-bit integer: written as a number, read from a number, a whole 1.0 or a text.
 type Int int64
 
-// UnmarshalJSON reads i.
+// UnmarshalJSON reads i; null changes nothing, as in protobuf's JSON.
 func (i *Int) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
 	v, err := ParseInt(strings.Trim(string(b), `"`))
 	if err != nil {
 		return err

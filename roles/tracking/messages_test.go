@@ -100,6 +100,8 @@ func TestOtherSpellings(t *testing.T) {
 		got := s.post(t, test.path, test.body)
 		require.Equal(t, http.StatusOK, got.status, got.body)
 	}
+	nothing := s.post(t, "runs/log-batch", `{"run_id":"`+run.ID+`","metrics":[{"key":"m","value":1.5,"timestamp":1,"step":null,"model_id":null}],"params":null}`)
+	require.Equal(t, http.StatusOK, nothing.status, "null is what is absent: %s", nothing.body)
 	after, err := s.client().Run(t.Context(), run.ID)
 	require.NoError(t, err)
 	require.Equal(t, experiment.Finished, after.Status)

@@ -2,8 +2,10 @@ package tracking_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,6 +38,56 @@ func TestReadPoints(t *testing.T) {
 		require.False(t, ok, "%s is left to encoding/json", sent)
 		require.True(t, json.Valid([]byte(sent)), sent)
 	}
+}
+
+// TestReadPointsIsEncodingJSON: of lists put together at random, what the fast reader reads is what encoding/json reads.
+func TestReadPointsIsEncodingJSON(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	one := func(list ...string) string { return list[random.IntN(len(list))] }
+	text := func() string {
+		return one(`"loss"`, `"a/b c"`, `"ñ 🏠  "`, `"\u0041"`, `"\"q\""`, `""`, `"\ud800"`, `"{\"key\":1}"`, `"}],"`, `""`, "\" \"", `null`, `5`, `{}`)
+	}
+	number := func() string {
+		return one("0", "-0", "1", "-1.5", "1e-320", "5e-324", "1e999", "-1e999", "1E+2", "1e18", "1e19", "9223372036854775807", "9223372036854775808",
+			"-9223372036854775808", "9007199254740993", "3.0", "1.7976931348623157e308", `"NaN"`, `"Infinity"`, `"-Infinity"`, `"nan"`, `"1"`, `" 1"`, `"+1"`, `".5"`, `"5."`,
+			`"1_0"`, `"0x1"`, `""`, `"\u0031"`, `"01"`, "01", "+1", ".5", "1.", "--1", "1e", "null", "true", "[]", "[[[[1]]]]", "NaN", "Infinity")
+	}
+	space := func() string { return one("", "", "", " ", "\t\n\r") }
+	field := func() string {
+		name := one(`"key"`, `"value"`, `"timestamp"`, `"step"`, `"model_id"`, `"Key"`, `"other"`, `"dataset_name"`, `"k\u0065y"`)
+		value := number()
+		if name == `"key"` || name == `"model_id"` || name == `"dataset_name"` {
+			value = text()
+		}
+		return space() + name + space() + ":" + space() + value + space()
+	}
+	read, valid := 0, 0
+	for range 200_000 {
+		var points []string
+		for range random.IntN(3) {
+			fields := []string{`"key":"m"`, `"value":` + number(), `"timestamp":` + one("1", number())}
+			for range random.IntN(3) {
+				fields = append(fields, field())
+			}
+			random.Shuffle(len(fields), func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
+			points = append(points, space()+"{"+strings.Join(fields, ",")+"}"+space())
+		}
+		sent := "[" + strings.Join(points, ",") + "]"
+		if !json.Valid([]byte(sent)) {
+			continue
+		}
+		valid++
+		fast, ok := tracking.ReadPointsFast([]byte(sent))
+		if !ok {
+			continue
+		}
+		read++
+		slow, err := tracking.ReadPointsSlow([]byte(sent))
+		require.NoError(t, err, sent)
+		require.Equal(t, fmt.Sprint(slow), fmt.Sprint(fast), sent)
+	}
+	require.Greater(t, read, 20_000, "of %d", valid)
+	require.Greater(t, valid-read, 20_000)
 }
 
 // TestCamelKeys: the search for names of fields is that of the regular expression.
