@@ -155,8 +155,8 @@ func TestEveryPointIsTried(t *testing.T) {
 	for _, m := range regexp.MustCompile(`Point = "([a-z-]+)"`).FindAllStringSubmatch(string(source), -1) {
 		named = append(named, m[1])
 	}
-	tried := []string{string(killpoint.AfterPredictionIn)}
-	for _, p := range append(importPoints(), garbagePoints()...) {
+	var tried []string
+	for _, p := range slices.Concat(importPoints(), garbagePoints(), predictionPoints(), mlflowPoints()) {
 		p, _, _ = strings.Cut(p, ":")
 		tried = append(tried, p)
 	}

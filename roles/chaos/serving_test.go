@@ -201,6 +201,13 @@ func TestServingKilledInTheMiddleOfAModelSwap(t *testing.T) {
 	}
 }
 
+// predictionPoints are where serving is killed on the way of a prediction to the database.
+func predictionPoints() []string {
+	return []string{
+		string(killpoint.JournalHalf) + ":40", string(killpoint.AfterPredictionIn) + ":40", string(killpoint.AfterShip) + ":3", string(killpoint.AfterCheckpoint) + ":4",
+	}
+}
+
 // TestServingKilledOnTheWayOfAPrediction kills it in the middle of a write to the journal, before the answer, and where the journal and the database may disagree.
 func TestServingKilledOnTheWayOfAPrediction(t *testing.T) {
 	if testing.Short() {
@@ -209,9 +216,7 @@ func TestServingKilledOnTheWayOfAPrediction(t *testing.T) {
 	t.Parallel()
 	w, _ := trained(t, testkit.Build(t, "-tags=killpoints"))
 	dir := w.dir
-	for _, point := range []string{
-		string(killpoint.JournalHalf) + ":40", string(killpoint.AfterPredictionIn) + ":40", string(killpoint.AfterShip) + ":3", string(killpoint.AfterCheckpoint) + ":4",
-	} {
+	for _, point := range predictionPoints() {
 		t.Run(point, func(t *testing.T) {
 			w.dir = filepath.Join(dir, strings.ReplaceAll(point, ":", "-"))
 			serving := w.start(t, "serving", "KILLPOINT="+point)
