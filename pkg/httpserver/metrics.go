@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"net/http"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -54,9 +55,18 @@ func labelOf(path string) string {
 	return path
 }
 
+// methodOf names a method. Clients may invent some, and what they send must not make labels.
+func methodOf(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodPost, http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
+}
+
 // observe counts an answered request.
 func (m *metrics) observe(c echo.Context, took time.Duration) {
-	method, status := c.Request().Method, c.Response().Status
+	method, status := methodOf(c.Request().Method), c.Response().Status
 	one := m.routes[routeKey{c.Path(), method}]
 	if one == nil || status < 0 || status >= len(one.requests) {
 		m.requests.WithLabelValues(labelOf(c.Path()), method, strconv.Itoa(status)).Inc()

@@ -135,6 +135,9 @@ func (s *Server) checkOrigin(r *http.Request) error {
 func (s *Server) hostAllowed(host string) bool {
 	name := hostOnly(host)
 	allowed := func(host string) bool { return host == "*" || strings.EqualFold(host, name) }
+	if name == "" {
+		return true // a check of HTTP/1.0, as balancers make; a browser, which could be led astray by a name, always sends one
+	}
 	if name == "localhost" || slices.ContainsFunc(s.opts.AllowedHosts, allowed) {
 		return true
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -138,6 +139,31 @@ func TestForeignHostsAndOriginsAreRefused(t *testing.T) {
 		status, _ := do(t, http.MethodPost, s.base+"/change", "", c.header...)
 		require.Equal(t, c.want, status, c.name)
 	}
+}
+
+// TestAClientOfHTTP10NeedsNoHost asks as balancers do that check a server.
+func TestAClientOfHTTP10NeedsNoHost(t *testing.T) {
+	s := start(t, nil)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.base, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "GET /healthz HTTP/1.0\r\n\r\n")
+	require.NoError(t, err)
+	answer, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	require.Regexp(t, "^HTTP/1.0 200 OK\r\n", string(answer))
+}
+
+// TestMethodsThatClientsInventMakeNoMetrics asks with a hundred of them.
+func TestMethodsThatClientsInventMakeNoMetrics(t *testing.T) {
+	s := start(t, nil)
+	for i := range 100 {
+		status, _ := do(t, fmt.Sprint("METHOD", i), s.base+"/healthz", "")
+		require.Equal(t, http.StatusMethodNotAllowed, status)
+	}
+	_, metrics := do(t, http.MethodGet, s.base+"/metrics", "")
+	require.Contains(t, metrics, `tasador_http_requests_total{method="other",route="/healthz",status="405"} 100`)
+	require.NotContains(t, metrics, "METHOD")
 }
 
 func TestHostNamesCanBeAllowed(t *testing.T) {

@@ -22,6 +22,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
@@ -50,7 +51,8 @@ type Options struct {
 
 // Journal is safe for concurrent use. At most one process may have a folder open.
 type Journal struct {
-	opts Options
+	opts   Options
+	folder os.FileInfo // opts.Dir, when it was opened
 
 	mu   sync.Mutex // of joining
 	open *group     // takes entries; nil if there is none
@@ -96,7 +98,11 @@ func Open(opts Options) (*Journal, error) {
 		return nil, apperror.Wrap(apperror.Unavailable, err, "cannot make the folder %s of the journal; check that its parent is writable", opts.Dir)
 	}
 	j := &Journal{opts: opts, awake: make(chan struct{}, 1), news: make(chan struct{}, 1), stopped: make(chan struct{})}
-	if err := j.load(); err != nil {
+	var err error
+	if j.folder, err = os.Stat(opts.Dir); err == nil {
+		err = j.load()
+	}
+	if err != nil {
 		return nil, apperror.Wrap(apperror.Unavailable, err, "the journal %s cannot be read; check the permissions of its files and its disk", opts.Dir)
 	}
 	j.syncer.Go(j.syncAlways)
@@ -193,6 +199,24 @@ func (j *Journal) retire() {
 	j.active, j.file = nil, nil
 	j.dirty.Store(true)
 	wake(j.awake)
+}
+
+// seal ends a segment, if it is the active one.
+func (j *Journal) seal(s *segment) {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	if j.active == s {
+		j.retire()
+	}
+}
+
+// removed reports whether an error says that a file is not in the folder, while that is the folder that was opened. One that was moved or unmounted may come back.
+func (j *Journal) removed(err error) bool {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	now, err := os.Stat(j.opts.Dir)
+	return err == nil && os.SameFile(j.folder, now)
 }
 
 // begin makes the next segment. writing must be held.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -403,6 +404,82 @@ func TestADamagedDisk(t *testing.T) {
 	require.Zero(t, j.Backlog().Entries)
 	require.Len(t, files(t, dir, "*.damaged"), 1)
 	require.Contains(t, log.String(), "was damaged on the disk")
+}
+
+// TestASegmentThatIsRemovedHoldsNobodyUp deletes files of a running journal, as somebody does who wants room on a disk.
+func TestASegmentThatIsRemovedHoldsNobodyUp(t *testing.T) {
+	dir := t.TempDir()
+	rows := newTable()
+	j, log := open(t, dir, 400)
+	appendAll(t, j, numbered(0, 100))
+	segments := files(t, dir, "*.journal")
+	require.Greater(t, len(segments), 5)
+	require.NoError(t, os.Remove(segments[2]))
+	require.NoError(t, os.Remove(segments[len(segments)-1]), "the one that is written to")
+	_, stop := ship(j, rows)
+	require.Eventually(t, func() bool { return j.Backlog().Entries == 0 }, time.Minute, time.Millisecond)
+	appendAll(t, j, numbered(100, 110))
+	stop()
+	require.NoError(t, j.Close())
+	got, lost := rows.got(), j.Backlog().Damaged
+	require.Positive(t, lost)
+	require.EqualValues(t, 110, int64(len(got))+lost)
+	require.Equal(t, numbered(100, 110), got[len(got)-10:])
+	require.Contains(t, log.String(), "was removed before it was shipped")
+	require.LessOrEqual(t, len(files(t, dir, "*.journal")), 1, "the one that was begun last")
+}
+
+// TestAFolderThatIsAwayIsWaitedFor moves the folder away: nothing of it is given up.
+func TestAFolderThatIsAwayIsWaitedFor(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "journal")
+	rows := newTable()
+	j, _ := open(t, dir, 400)
+	appendAll(t, j, numbered(0, 100))
+	require.NoError(t, os.Rename(dir, dir+"-moved"))
+	require.NoError(t, os.Mkdir(dir, 0o700), "as the place of a disk that is not mounted")
+	s, stop := ship(j, rows)
+	require.Eventually(t, func() bool { return s.Failures() > 1 }, time.Minute, time.Millisecond)
+	require.NoError(t, os.Remove(dir))
+	require.NoError(t, os.Rename(dir+"-moved", dir))
+	require.Eventually(t, func() bool { return j.Backlog().Entries == 0 }, time.Minute, time.Millisecond)
+	stop()
+	require.NoError(t, j.Close())
+	require.Zero(t, j.Backlog().Damaged)
+	require.Equal(t, numbered(0, 100), rows.got())
+}
+
+// TestASegmentOfANewerVersionIsKeptForIt goes back to this version, with a journal that a newer one wrote, and on to the newer one again. The header of the newer
+// one is that of this one with another number.
+func TestASegmentOfANewerVersionIsKeptForIt(t *testing.T) {
+	dir := t.TempDir()
+	j, _ := open(t, dir, 400)
+	appendAll(t, j, numbered(0, 100))
+	require.NoError(t, j.Close())
+	setVersion := func(path string, version uint32) {
+		content, err := os.ReadFile(path)
+		require.NoError(t, err)
+		binary.LittleEndian.PutUint32(content[8:], version)
+		binary.LittleEndian.PutUint32(content[28:], crc32.Checksum(content[:28], crc32.MakeTable(crc32.Castagnoli)))
+		require.NoError(t, os.WriteFile(path, content, 0o600))
+	}
+	for _, segment := range files(t, dir, "*.journal") {
+		setVersion(segment, 2)
+	}
+	j, log := open(t, dir, 400)
+	require.Contains(t, log.String(), "is no segment that this version reads; it is put aside")
+	appendAll(t, j, numbered(100, 150))
+	rows := newTable()
+	_, stop := ship(j, rows)
+	stop()
+	require.NoError(t, j.Close())
+	require.Equal(t, numbered(100, 150), rows.got())
+
+	for _, segment := range files(t, dir, "*.unreadable") {
+		setVersion(segment, 1)
+	}
+	require.Equal(t, numbered(0, 100), all(t, dir))
+	require.Empty(t, all(t, dir))
+	require.Empty(t, files(t, dir, "*.unreadable"))
 }
 
 func TestWhatIsNoEntryIsRefused(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -126,6 +127,39 @@ func (j *Journal) load() error {
 		}
 	}
 	j.backlog.at.Store(&at)
+	return j.takeBack(at)
+}
+
+// takeBack loads the segments that were put aside by a version which could not read them, and which this one can: a newer tasador was away for a while.
+func (j *Journal) takeBack(at checkpoint) error {
+	aside, err := filepath.Glob(filepath.Join(j.opts.Dir, "*"+suffix+unreadable))
+	if err != nil {
+		return err
+	}
+	for _, path := range aside { // by number
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		_, err = readHeader(file)
+		if err := file.Close(); err != nil {
+			return err
+		}
+		if errors.Is(err, errNoSegment) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		j.last++ // its own number may be behind the checkpoint
+		if err := os.Rename(path, segmentPath(j.opts.Dir, j.last)); err != nil {
+			return err
+		}
+		j.opts.Log.Warn("a segment of the journal that was put aside can be read now; it is shipped", "segment", path, "number", j.last)
+		if err := j.loadSegment(j.last, at); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
 	return nil
 }
 
@@ -193,6 +227,9 @@ func (j *Journal) cut(file *os.File, end int64) error {
 	return errors.Join(file.Truncate(end), file.Sync())
 }
 
+// unreadable is what the name of a file that was put aside ends in.
+const unreadable = ".unreadable"
+
 // setAside removes an empty file where a segment should be, and keeps one with content under another name.
 func (j *Journal) setAside(file *os.File, number int64) error {
 	content, err := io.ReadAll(io.NewSectionReader(file, 0, MaxPayload))
@@ -203,7 +240,7 @@ func (j *Journal) setAside(file *os.File, number int64) error {
 		j.opts.Log.Warn("a segment of the journal was only begun, as by a crash; it is removed", "segment", file.Name())
 		return os.Remove(file.Name())
 	}
-	aside := file.Name() + ".unreadable"
+	aside := file.Name() + unreadable
 	j.opts.Log.Error("a file in the journal is no segment that this version reads; it is put aside", "segment", file.Name(), "number", number, "kept", aside)
 	return os.Rename(file.Name(), aside)
 }

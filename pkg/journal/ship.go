@@ -268,7 +268,11 @@ func (r *reader) next() ([]Entry, error) {
 		}
 		sealed := s.sealed.Load() // before the size: of a sealed one it is the last word
 		if err := r.open(s); err != nil {
-			return nil, err
+			if !r.journal.removed(err) {
+				return nil, err
+			}
+			r.missing(s)
+			continue
 		}
 		if err := r.read(s.size.Load()); err != nil {
 			return nil, err
@@ -337,23 +341,35 @@ func (r *reader) damaged() error {
 		return nil
 	}
 	j, s := r.journal, r.segment
-	j.writing.Lock()
-	if j.active == s {
-		j.retire()
-	}
-	j.writing.Unlock()
-	lost, bytes := s.entries.Load()-r.at.Sequence, s.size.Load()-r.at.Offset
+	j.seal(s)
 	kept := s.path + ".damaged"
-	j.opts.Log.Error("a segment of the journal was damaged on the disk; what follows cannot be shipped", "segment", s.path, "at", r.at.Offset, "entries", lost, "kept", kept)
 	if err := os.Rename(s.path, kept); err != nil {
 		return err
 	}
-	r.close()
-	j.shelf.drop(s)
-	j.backlog.shippedBytes.Add(bytes)
-	j.backlog.shipped.Add(lost)
-	j.backlog.lost.Add(lost)
+	at := r.at.Offset
+	j.opts.Log.Error("a segment of the journal was damaged on the disk; what follows cannot be shipped", "segment", s.path, "at", at, "entries", r.abandon(s), "kept", kept)
 	return nil
+}
+
+// missing gives up a segment whose file somebody has removed: the others must not wait for it.
+func (r *reader) missing(s *segment) {
+	r.journal.seal(s)
+	r.journal.opts.Log.Error("a segment of the journal was removed before it was shipped", "segment", s.path, "entries", r.abandon(s))
+}
+
+// abandon takes a sealed segment off the shelf, and returns how many of its entries were not shipped.
+func (r *reader) abandon(s *segment) (lost int64) {
+	at, b := checkpoint{Offset: headerSize}, &r.journal.backlog
+	if r.at.ID == s.id {
+		at = r.at
+	}
+	lost = s.entries.Load() - at.Sequence
+	r.close()
+	r.journal.shelf.drop(s)
+	b.shippedBytes.Add(s.size.Load() - at.Offset)
+	b.shipped.Add(lost)
+	b.lost.Add(lost)
+	return lost
 }
 
 // pass moves behind the batch and returns the segments that are through.

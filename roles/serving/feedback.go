@@ -68,6 +68,9 @@ func (r *role) tell(ctx context.Context, told predictionstore.Feedback) (unsure,
 			told.RequestID, told.Item)
 	}
 	told.ReceivedAt = recordable(time.Now())
+	if record != nil && record.PredictedAt.After(told.ReceivedAt) { // by a server whose clock is ahead, or before ours was set back; prices belong to what was predicted before
+		told.ReceivedAt = record.PredictedAt
+	}
 	if err := r.journal.Append(told.ReceivedAt, predictionstore.AppendFeedback(nil, told)); err != nil {
 		return nil, apperror.Wrap(apperror.Unavailable, err, "the price cannot be recorded: %s", apperror.SentenceOf(err))
 	}

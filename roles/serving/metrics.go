@@ -164,7 +164,7 @@ func journalMetrics(j *journal.Journal, s *journal.Shipper) []prometheus.Collect
 		gauge("tasador_journal_backlog_age_seconds", "How long the oldest request in the journal waits for the predictions database; 0 if none does.",
 			func() float64 {
 				if oldest := j.Backlog().Oldest; !oldest.IsZero() {
-					return time.Since(oldest).Seconds()
+					return max(0, time.Since(oldest).Seconds()) // a clock may be set back
 				}
 				return 0
 			}),

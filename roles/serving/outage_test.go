@@ -4,12 +4,16 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"tasador/pkg/config"
+	"tasador/pkg/journal"
+	"tasador/pkg/model"
+	"tasador/pkg/property"
 	"tasador/pkg/sqlstore/predictionstore"
 	"tasador/pkg/testkit"
 	"tasador/pkg/testkit/modeltest"
@@ -63,4 +67,34 @@ func TestServingStartsWhileTheDatabaseIsAway(t *testing.T) {
 		require.Len(t, records, 1)
 		require.Equal(t, i < 2, records[0].Sale != nil, "the price that was told in the outage is there, too")
 	}
+}
+
+// TestAPriceThatIsToldByALateClockCounts tells a price of a prediction that was made by a server whose clock is ahead, which is the same as one that was set back
+// since.
+func TestAPriceThatIsToldByALateClockCounts(t *testing.T) {
+	s := startServer(t, modeltest.Train(t, 5))
+	ahead := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
+	entry := predictionstore.AppendRequest(nil, predictionstore.Request{ID: "ahead", PredictedAt: ahead, ModelName: "RealtorPriceModel", ModelVersion: "7", ModelRunID: "r"}, 1)
+	listing := model.Example()
+	entry = predictionstore.AppendItem(entry, ahead, 1000, &listing, property.Text{})
+	refused, err := s.role.store.Store(t.Context(), []journal.Entry{{Segment: strings.Repeat("0", 32), Sequence: 1, At: ahead, Payload: entry}})
+	require.NoError(t, err)
+	require.Empty(t, refused)
+	told := s.post(t, "/feedback", "application/json", `{"request_id":"ahead","sale_price":1234}`)
+	require.Equal(t, http.StatusOK, told.StatusCode, told.body)
+	require.NoError(t, s.role.journal.AwaitShipped(t.Context()))
+	records, err := s.role.store.ByRequest(t.Context(), "ahead")
+	require.NoError(t, err)
+	require.Len(t, records, 1)
+	require.NotNil(t, records[0].Sale)
+	require.Equal(t, 1234.0, records[0].Sale.Price)
+}
+
+// TestTheAgeOfTheBacklogIsNeverNegative keeps an entry that was written before the clock was set back.
+func TestTheAgeOfTheBacklogIsNeverNegative(t *testing.T) {
+	s := startServerWith(t, modeltest.Train(t, 5), func(cfg *config.Config) {
+		cfg.Predictions.URL = "postgres://nobody@" + testkit.FreeAddress(t) + "/none"
+	})
+	require.NoError(t, s.role.journal.Append(time.Now().Add(time.Hour), []byte("ahead")))
+	require.Contains(t, s.send(t, http.MethodGet, "/metrics", nil).body, "tasador_journal_backlog_age_seconds 0\n")
 }
