@@ -46,7 +46,7 @@ func (s *shelf) drop(one *segment) {
 type backlog struct {
 	appended, appendedBytes atomic.Int64
 	shipped, shippedBytes   atomic.Int64
-	lost                    atomic.Int64               // that the disk has damaged
+	lost                    atomic.Int64               // that were damaged or removed on the disk
 	at                      atomic.Pointer[checkpoint] // where the first entry of the backlog is
 }
 
@@ -60,7 +60,7 @@ type Backlog struct {
 	Entries int64
 	Bytes   int64
 	Oldest  time.Time // of the entries; zero if there are none
-	Damaged int64     // entries that the disk has damaged since the start; they are not counted above
+	Damaged int64     // entries that were damaged or removed on the disk since the start; they are not counted above
 }
 
 // Backlog tells what is not shipped yet.

@@ -178,7 +178,7 @@ func journalMetrics(j *journal.Journal, s *journal.Shipper) []prometheus.Collect
 			Name: "tasador_journal_ship_failures_total", Help: "How often a batch of the journal could not be brought to the predictions database.",
 		}, func() float64 { return float64(s.Failures()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "tasador_journal_damaged_total", Help: "Requests in the journal that the disk has damaged before they were in the predictions database.",
+			Name: "tasador_journal_damaged_total", Help: "Requests in the journal that were damaged or removed on the disk before they were in the predictions database.",
 		}, func() float64 { return float64(j.Backlog().Damaged) }),
 	}
 }
