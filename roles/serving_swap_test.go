@@ -23,7 +23,7 @@ import (
 )
 
 // swapsInTest is how often the version changes in TestSwapsUnderLoadOverHTTP; make verify does it 10,000 times.
-const swapsInTest = 150
+const swapsInTest = 200
 
 // askPace is the least time between two requests of a client, which leaves the machine to the swaps.
 const askPace = time.Millisecond

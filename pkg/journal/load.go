@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -132,11 +133,15 @@ func (j *Journal) load() error {
 
 // takeBack loads the segments that were put aside by a version which could not read them, and which this one can: a newer tasador was away for a while.
 func (j *Journal) takeBack(at checkpoint) error {
-	aside, err := filepath.Glob(filepath.Join(j.opts.Dir, "*"+suffix+unreadable))
+	entries, err := os.ReadDir(j.opts.Dir)
 	if err != nil {
 		return err
 	}
-	for _, path := range aside { // by number
+	for _, e := range entries { // by name, which is by number
+		if !strings.HasSuffix(e.Name(), suffix+unreadable) || !e.Type().IsRegular() {
+			continue
+		}
+		path := filepath.Join(j.opts.Dir, e.Name())
 		file, err := os.Open(path)
 		if err != nil {
 			return err
