@@ -56,13 +56,15 @@ func (i *ImportMLflow) Run(ctx context.Context, out IO) (err error) {
 	if err != nil {
 		return err
 	}
-	client := trackingclient.New(i.From, trackingclient.Options{Log: log, S3Endpoint: cfg.Artifacts.Endpoint, Login: trackingclient.Login{
+	opt := trackingclient.Options{S3Endpoint: cfg.Artifacts.Endpoint, Login: trackingclient.Login{
 		Username: os.Getenv("MLFLOW_TRACKING_USERNAME"), Password: os.Getenv("MLFLOW_TRACKING_PASSWORD"), Token: os.Getenv("MLFLOW_TRACKING_TOKEN"),
-	}})
-	defer client.Close()
-	if err := client.Reach(ctx); err != nil { // before anything is made here
+	}}
+	if err := reach(ctx, i.From, opt); err != nil { // before anything is made here
 		return err
 	}
+	opt.Log = log
+	client := trackingclient.New(i.From, opt)
+	defer client.Close()
 	files, err := places.Make(ctx, cfg.Artifacts)
 	if err != nil {
 		return err
@@ -76,10 +78,25 @@ func (i *ImportMLflow) Run(ctx context.Context, out IO) (err error) {
 	meter := newImportMeter(out.Err)
 	report, err := mlflowimport.Run(ctx, store, files, mlflowimport.Options{Client: client, Source: source, Parallel: i.Parallel, Progress: meter.tell})
 	meter.end()
+	if err != nil && apperror.CodeOf(err) == apperror.Unavailable {
+		return fmt.Errorf("the import broke off; what is here stays, and the next import goes on from there: %w", err)
+	}
 	if err != nil {
 		return err
 	}
 	return reportMLflow(out.Out, redact.URL(i.From), report, meter.elapsed())
+}
+
+// reach reports whether a server answers. Whoever mistyped an address waits for no further tries and reads of none. Codes: as trackingclient.Client.Reach.
+func reach(ctx context.Context, address string, opt trackingclient.Options) error {
+	opt.Tries = 1
+	client := trackingclient.New(address, opt)
+	defer client.Close()
+	err := client.Reach(ctx)
+	if err != nil && apperror.CodeOf(err) == apperror.PermissionDenied {
+		return fmt.Errorf("%w; check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN", err)
+	}
+	return err
 }
 
 // sourceName is an address without credentials, in one form. Codes: Invalid.

@@ -12,6 +12,11 @@ import (
 func TestImportMLflowSaysWhatIsWrong(t *testing.T) {
 	other := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(other.Close)
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write([]byte(`{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "there is nothing at POST /below"}`)) // the test would see
+	}))
+	t.Cleanup(elsewhere.Close)
 	closed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if name, password, _ := r.BasicAuth(); name != "ana" || password != "s3cret" {
 			w.WriteHeader(http.StatusUnauthorized)
@@ -26,7 +31,8 @@ func TestImportMLflowSaysWhatIsWrong(t *testing.T) {
 		`the address "here" of the MLflow server is not understood; write it as http://host:port`: {"--from=here"},
 		"--parallel=0 is not from 1 to 64":                                            {"--from=" + other.URL, "--parallel=0"},
 		"answered 404 Not Found; check that the address is that of a tracking server": {"--from=" + other.URL},
-		"answered 401 Unauthorized":                                                   {"--from=" + closed.URL},
+		elsewhere.URL + "/below is not the address of a tracking server":              {"--from=" + elsewhere.URL + "/below"},
+		"answered 401 Unauthorized; check MLFLOW_TRACKING_USERNAME":                   {"--from=" + closed.URL},
 	} {
 		r := tasador(t, append([]string{"import-mlflow", "--data-dir=" + folder}, args...)...)
 		require.NotEqual(t, 0, r.code)

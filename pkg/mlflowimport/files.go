@@ -197,7 +197,11 @@ func (c *copier) failed(ctx context.Context, f artifact.Info, err error) error {
 	if errors.As(err, &mine) && apperror.CodeOf(mine.err) != apperror.Invalid {
 		return fmt.Errorf("store %s of %s: %w", f.Path, c.of, mine.err)
 	}
-	c.misses("%s: the artifact %s was not copied: %s", c.of, f.Path, apperror.MessageOf(err))
+	why := apperror.MessageOf(err)
+	if code := apperror.CodeOf(err); code == apperror.FailedPrecondition || code == apperror.NotFound { // the server itself answers
+		why = "it is listed there, but cannot be had (" + why + ")"
+	}
+	c.misses("%s: the artifact %s was not copied: %s", c.of, f.Path, why)
 	c.add(f.Size, 0, false)
 	return nil
 }

@@ -75,6 +75,7 @@ func (i *importer) look(ctx context.Context) (*plan, error) {
 	if err := i.checkExperiments(ctx, p.experiments, &o); err != nil {
 		return nil, err
 	}
+	all := false // runs are here, and none came from there
 	for _, taken := range []struct {
 		kind trackingstore.Kind
 		ids  []string
@@ -95,8 +96,11 @@ func (i *importer) look(ctx context.Context) (*plan, error) {
 		for _, id := range ids {
 			o.add(taken.says, id)
 		}
+		if taken.kind == trackingstore.Run && len(ids) > 0 && len(ids) == len(p.runs) {
+			all = true
+		}
 	}
-	return p, o.refuse()
+	return p, o.refuse(all)
 }
 
 // obstacles are sentences that say what is in the way.
@@ -107,13 +111,18 @@ func (o *obstacles) add(format string, args ...any) { *o = append(*o, fmt.Sprint
 // shownObstacles is how many are named.
 const shownObstacles = 20
 
-func (o obstacles) refuse() error {
+// refuse says what is in the way; all tells that the runs there are all here, which two servers come to only by a copy or by being one.
+func (o obstacles) refuse(all bool) error {
 	if len(o) == 0 {
 		return nil
 	}
 	text := strings.Join(o[:min(len(o), shownObstacles)], "; ")
 	if more := len(o) - shownObstacles; more > 0 {
 		text += fmt.Sprintf("; and %d more", more)
+	}
+	if all {
+		text += ". All of its runs are here: is it the server of this very database"
+		return apperror.New(apperror.FailedPrecondition, "nothing was imported: %s? If it was imported under another address before, say --known-as=ADDRESS", text)
 	}
 	return apperror.New(apperror.FailedPrecondition, "nothing was imported: %s. If the same server was imported under another address before, say --known-as=ADDRESS", text)
 }

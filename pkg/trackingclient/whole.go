@@ -105,5 +105,8 @@ func (c *Client) download(ctx context.Context, target *url.URL, name string) (io
 // Unavailable.
 func (c *Client) Reach(ctx context.Context) error {
 	_, err := c.SearchExperiments(ctx, experiment.Search{PageRequest: experiment.PageRequest{MaxResults: 1}})
+	if code := apperror.CodeOf(err); err != nil && (code == apperror.NotFound || code == apperror.FailedPrecondition) {
+		return apperror.Wrap(apperror.FailedPrecondition, err, "%s is not the address of a tracking server", c.base.Redacted())
+	}
 	return err
 }
