@@ -18,7 +18,7 @@ const (
 	maxCompared      = 20
 	maxCompareCharts = 12
 	maxComparePoints = 400 // of all runs in one chart
-	minComparePoints = 30  // of one run
+	minComparePoints = 20  // of one run
 )
 
 // comparePage is the content of the page that shows runs side by side.
