@@ -186,6 +186,8 @@ func TestImport(t *testing.T) {
 		require.NoError(t, h.store.DeleteModel(ctx, "M"))
 
 		report := h.importsAll(t, th.as(trackingclient.Login{Token: "t0ken"}))
+		_, err = mlflowimport.Run(ctx, h.store, h.files, mlflowimport.Options{Client: th.as(login), Source: "http://another-name"})
+		require.ErrorContains(t, err, "All of its runs are here: is it the server of this very database? If it was imported under another address before, say --known-as=ADDRESS")
 		require.Equal(t, mlflowimport.Count{There: 2, Here: 2}, report.Counts[mlflowimport.Files])
 		require.Equal(t, mlflowimport.Count{There: 24, Here: 24}, report.Counts[mlflowimport.Bytes])
 		require.Equal(t, mlflowimport.Count{}, report.Counts[mlflowimport.LoggedModels])

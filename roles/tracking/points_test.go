@@ -45,7 +45,7 @@ func TestReadPointsIsEncodingJSON(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	one := func(list ...string) string { return list[random.IntN(len(list))] }
 	text := func() string {
-		return one(`"loss"`, `"a/b c"`, `"ñ 🏠  "`, `"\u0041"`, `"\"q\""`, `""`, `"\ud800"`, `"{\"key\":1}"`, `"}],"`, `""`, "\" \"", `null`, `5`, `{}`)
+		return one(`"loss"`, `"a/b c"`, "\"ñ 🏠\u2029\"", `"\u0041"`, `"\"q\""`, `""`, `"\ud800"`, `"{\"key\":1}"`, `"}],"`, "\"\x7f\"", "\"\u2028\"", `null`, `5`, `{}`)
 	}
 	number := func() string {
 		return one("0", "-0", "1", "-1.5", "1e-320", "5e-324", "1e999", "-1e999", "1E+2", "1e18", "1e19", "9223372036854775807", "9223372036854775808",

@@ -186,7 +186,7 @@ func TestGroupWithALockedRun(t *testing.T) {
 // TestGroupThatLosesItsConnection: what a group lost with its connection is written over another one.
 func TestGroupThatLosesItsConnection(t *testing.T) {
 	lost := false
-	h := newHeld(t, func(_ context.Context, group []*loggedBatch) error {
+	h := newHeld(t, func(context.Context, []*loggedBatch) error {
 		if !lost {
 			lost = true
 			return apperror.New(apperror.Unavailable, "the connection is gone")
@@ -202,7 +202,8 @@ func TestGroupThatLosesItsConnection(t *testing.T) {
 // TestGroupThatClientsLeave: a call that leaves while it waits is not written; one that leaves while it is written hears what became of it; a leader
 // that leaves writes what the others wait for; a deadline counts as leaving.
 func TestGroupThatClientsLeave(t *testing.T) {
-	var leaveWriting context.CancelFunc
+	leader, leaveWriting := context.WithCancel(t.Context())
+	defer leaveWriting()
 	written := map[string]bool{}
 	h := newHeld(t, func(ctx context.Context, group []*loggedBatch) error {
 		leaveWriting()
@@ -214,8 +215,6 @@ func TestGroupThatClientsLeave(t *testing.T) {
 		}
 		return nil
 	})
-	var leader context.Context
-	leader, leaveWriting = context.WithCancel(t.Context())
 	waits, leaveWaiting := context.WithDeadline(t.Context(), longAgo)
 	defer leaveWaiting()
 	err := h.g.log(waits, "leaves", experiment.Batch{})
@@ -240,7 +239,8 @@ func TestGroupsOfManyClients(t *testing.T) {
 		for _, l := range group {
 			rows += int64(l.rows())
 		}
-		for seen := largest.Load(); rows > seen && !largest.CompareAndSwap(seen, rows); seen = largest.Load() {
+		for seen := largest.Load(); rows > seen; seen = largest.Load() {
+			largest.CompareAndSwap(seen, rows)
 		}
 		stored.Add(int64(len(group)))
 		return nil

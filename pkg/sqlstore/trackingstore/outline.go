@@ -86,11 +86,11 @@ func (e historyEnd) places(list []place, limit int) []place {
 	return append(list, place{e.run, e.last})
 }
 
-// between is from + (to − from)·i/n, for any two numbers, with i below n.
+// between is from + (to − from)·i/n, for any two numbers with from ≤ to, and 0 ≤ i < n: what wraps around on the way wraps back.
 func between(from, to int64, i, n int) int64 {
-	high, low := bits.Mul64(uint64(to)-uint64(from), uint64(i)) //nolint:gosec // wraps around and back
-	part, _ := bits.Div64(high, low, uint64(n))                 //nolint:gosec // i and n are small and positive
-	return int64(uint64(from) + part)                           //nolint:gosec // as above
+	high, low := bits.Mul64(uint64(to)-uint64(from), uint64(i))
+	part, _ := bits.Div64(high, low, uint64(n))
+	return int64(uint64(from) + part)
 }
 
 // Points that are sought may leave out this part of those that are wanted, and lie this many times further apart than on average.
