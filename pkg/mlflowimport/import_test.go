@@ -90,7 +90,7 @@ func newThere(t *testing.T) there {
 	stock := testkit.StockMLflow(t, "--default-artifact-root", "file://"+root)
 	target, err := url.Parse(stock)
 	require.NoError(t, err)
-	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy := testkit.FullDuplex(httputil.NewSingleHostReverseProxy(target))
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, password, basic := r.BasicAuth()
 		switch {

@@ -29,15 +29,12 @@ func line(t *testing.T, target string, behave func(http.ResponseWriter, *http.Re
 	t.Helper()
 	u, err := url.Parse(target)
 	require.NoError(t, err)
-	// Closing a test's server closes connections of the transport that is everybody's; tests go on beside each other, so this line has its own.
-	transport := &http.Transport{}
-	t.Cleanup(transport.CloseIdleConnections)
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }, Transport: transport}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }}
+	server := httptest.NewServer(testkit.FullDuplex(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !behave(w, r) {
 			proxy.ServeHTTP(w, r)
 		}
-	}))
+	})))
 	t.Cleanup(server.Close)
 	return server.URL
 }

@@ -111,7 +111,7 @@ func (b *batch) prepare(c echo.Context) (form string, err error) {
 	}
 	v := b.version
 	b.summary = Summary{ModelName: v.Name, ModelVersion: v.Version, ModelRunID: v.RunID, RequestID: httpserver.RequestID(c), Recorded: b.record}
-	b.out = newOutlet(filepath.Join(b.role.cfg.DataDir, filepath.FromSlash(batchFolder)))
+	b.out = newOutlet(filepath.Join(b.role.cfg.DataDir, filepath.FromSlash(batchFolder)), b.role.spill)
 	b.forms(in, form)
 	return form, nil
 }

@@ -108,7 +108,7 @@ func FuzzBatch(f *testing.F) {
 	f.Add([]byte("status,bed,bath,acre_lot,house_size\n\"so\"\"ld\",1e308,NaN,0x1p4,\xff\n,,,,,\n"), byte(3))
 	media := []string{mimeNDJSON, mimeCSV, "application/json"}
 	f.Fuzz(func(t *testing.T, body []byte, forms byte) {
-		b := batch{role: s.role, now: recordable(time.Now()), asOf: recordable(time.Now()), out: newOutlet(t.TempDir())}
+		b := batch{role: s.role, now: recordable(time.Now()), asOf: recordable(time.Now()), out: newOutlet(t.TempDir(), s.role.spill)}
 		b.version, _ = s.role.version()
 		in, out := media[forms%3], media[forms/3%3]
 		b.forms(in, out)

@@ -158,7 +158,7 @@ func BenchmarkBatch(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	cpu := processorTime(b)
-	run := batch{role: s.role, now: recordable(time.Now()), asOf: recordable(time.Now()), out: newOutlet(b.TempDir())}
+	run := batch{role: s.role, now: recordable(time.Now()), asOf: recordable(time.Now()), out: newOutlet(b.TempDir(), s.role.spill)}
 	run.forms(mimeNDJSON, mimeNDJSON)
 	var err error
 	run.version, err = s.role.version()

@@ -50,6 +50,7 @@ type role struct {
 	site       *web.Site
 	document   document
 	questions  sync.Pool // *question
+	spill      *spill
 	server     *httpserver.Server
 	header     *httpserver.Header
 }
@@ -83,6 +84,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		cfg: cfg, log: log, build: build, store: store, site: site,
 		tracking:  trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Tries: 1, Timeout: pageTimeout}),
 		predictor: inference.New(following),
+		spill:     newSpill(outletsDisk),
 	}
 	if err := r.openJournal(filepath.Join(cfg.DataDir, filepath.FromSlash(journalFolder))); err != nil {
 		return nil, errors.Join(err, store.Close())

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tasador/pkg/testkit"
 	"tasador/pkg/testkit/s3test"
 )
 
@@ -132,7 +133,7 @@ func TestPythonClientOnS3(t *testing.T) {
 	require.NoError(t, err)
 	var mu sync.Mutex
 	seen := map[string]int{}
-	counter := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+	counter := httptest.NewServer(testkit.FullDuplex(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
 		r.Out.Host = r.In.Host
 		if r.In.URL.Query().Has("X-Amz-Signature") {
@@ -140,7 +141,7 @@ func TestPythonClientOnS3(t *testing.T) {
 			seen[r.In.Method]++
 			mu.Unlock()
 		}
-	}})
+	}}))
 	t.Cleanup(counter.Close)
 	cfg := newConfig(t)
 	cfg.Artifacts.URL, cfg.Artifacts.Endpoint = "s3://mlflows3/artifacts", counter.URL

@@ -15,6 +15,7 @@ import (
 	"tasador/pkg/dag"
 	"tasador/pkg/experiment"
 	"tasador/pkg/registry"
+	"tasador/pkg/testkit"
 	"tasador/roles/tracking"
 )
 
@@ -41,7 +42,7 @@ func forwardTo(t *testing.T, target string) http.Handler {
 	t.Helper()
 	u, err := url.Parse(target)
 	require.NoError(t, err)
-	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }}
+	return testkit.FullDuplex(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }})
 }
 
 func (b *breaker) set(call int, lose bool) {
