@@ -50,7 +50,7 @@ func TestWrongDatabasesAreNamed(t *testing.T) {
 		"postgres://u:hunter2@h/a/b":      {apperror.Invalid, "must name a host and a database"},
 		"mysql://u:hunter2@h/db?tls=what": {apperror.Invalid, "tls"},
 		"sqlite:" + garbage:               {apperror.Unavailable, garbage},
-		"sqlite:" + filepath.Dir(garbage): {apperror.Unavailable, filepath.Dir(garbage)},
+		"sqlite:" + filepath.Dir(garbage): {apperror.Invalid, filepath.Dir(garbage)},
 	} {
 		err := open(t, url)
 		require.Equal(t, want.code, apperror.CodeOf(err), url)
