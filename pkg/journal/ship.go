@@ -15,6 +15,7 @@ import (
 const (
 	readAhead    = 1 << 20
 	batchEntries = 2000
+	rushEntries  = 100 // of a batch while many come: its few milliseconds of a processor delay none of them for long
 	batchBytes   = 4 << 20
 	usualEntry   = 512
 	longestBatch = 100 * time.Millisecond // that is considered; what takes longer waited for the database, not for the machine
@@ -43,6 +44,7 @@ type Shipper struct {
 	journal  *Journal
 	sink     Sink
 	reader   reader
+	rush     bool // more come than are shipped beside them
 	failures atomic.Int64
 	failing  atomic.Pointer[error]
 	refused  bool // an entry of the segment that is read
@@ -51,7 +53,7 @@ type Shipper struct {
 // NewShipper returns the shipper of a journal, which has one at most.
 func NewShipper(j *Journal, sink Sink) *Shipper {
 	s := &Shipper{journal: j, sink: sink}
-	s.reader = reader{journal: j, at: *j.backlog.at.Load(), through: s.remove}
+	s.reader = reader{journal: j, most: batchEntries, at: *j.backlog.at.Load(), through: s.remove}
 	return s
 }
 
@@ -78,6 +80,11 @@ func (s *Shipper) Run(ctx context.Context, ready func()) error {
 		}
 		took := time.Since(begin)
 		pause(ctx, s.consideration(s.journal.backlog.appended.Load()-appended, took))
+		came := float64(s.journal.backlog.appended.Load() - appended)
+		s.reader.most = batchEntries
+		if s.rush = came > rushRate*time.Since(begin).Seconds() && !s.behind(); s.rush {
+			s.reader.most = rushEntries
+		}
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastEffort)
 	defer cancel()
@@ -94,14 +101,19 @@ func (s *Shipper) Run(ctx context.Context, ready func()) error {
 
 // consideration is how long to leave the machine to others after a batch that took so long, while which so many entries were appended.
 func (s *Shipper) consideration(appended int64, took time.Duration) time.Duration {
-	b := &s.journal.backlog
 	switch {
-	case appended == 0, b.appendedBytes.Load()-b.shippedBytes.Load() > fastBytes:
+	case appended == 0 && !s.rush, s.behind():
 		return 0
-	case float64(appended) > rushRate*took.Seconds():
+	case s.rush:
 		return (rushShare - 1) * min(took, longestBatch)
 	}
 	return (calmShare - 1) * min(took, longestBatch)
+}
+
+// behind reports whether so much waits that it has to go first.
+func (s *Shipper) behind() bool {
+	b := &s.journal.backlog
+	return b.appendedBytes.Load()-b.shippedBytes.Load() > fastBytes
 }
 
 // AwaitShipped waits until everything that was appended before is shipped, but not longer than ctx, whose error it returns then.
@@ -239,6 +251,7 @@ func (s *Shipper) remove(one *segment) {
 // reader reads batches of entries, each again until it is passed.
 type reader struct {
 	journal *Journal
+	most    int        // entries of a batch
 	at      checkpoint // before the batch
 	file    *os.File
 	segment *segment
@@ -316,8 +329,8 @@ func (r *reader) read(size int64) error {
 	if r.at.Offset >= size {
 		return nil
 	}
-	in := bufio.NewReaderSize(io.NewSectionReader(r.file, r.at.Offset, size-r.at.Offset), int(min(readAhead, size-r.at.Offset)))
-	for r.end.Offset < size && len(r.batch) < batchEntries && r.bytes < batchBytes {
+	in := bufio.NewReaderSize(io.NewSectionReader(r.file, r.at.Offset, size-r.at.Offset), int(min(readAhead, int64(r.most)*usualEntry, size-r.at.Offset)))
+	for r.end.Offset < size && len(r.batch) < r.most && r.bytes < batchBytes {
 		entry, err := readEntry(in, make([]byte, 0, usualEntry))
 		if errors.Is(err, errTorn) {
 			return r.damaged()
