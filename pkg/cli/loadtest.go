@@ -194,7 +194,7 @@ type statusLine struct {
 
 func newStatusLine(w io.Writer) *statusLine {
 	file, ok := w.(*os.File)
-	return &statusLine{w: w, terminal: ok && term.IsTerminal(int(file.Fd())), next: time.Now().Add(meterEvery)}
+	return &statusLine{w: w, terminal: ok && term.IsTerminal(int(file.Fd())), next: time.Now().Add(displayEvery)}
 }
 
 func (s *statusLine) show(text string) {
@@ -205,7 +205,7 @@ func (s *statusLine) show(text string) {
 		return
 	}
 	if now := time.Now(); now.After(s.next) {
-		s.next = now.Add(meterEvery)
+		s.next = now.Add(displayEvery)
 		_, _ = io.WriteString(s.w, text+"\n") // nobody may read it
 	}
 }
