@@ -12,6 +12,8 @@ LDFLAGS := -s -w -X tasador/pkg/observability.version=$(VERSION)
 GOTESTSUM     := $(TOOLS)/gotestsum-v1.13.0
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 VERSITYGW     := $(TOOLS)/versitygw-v1.8.0
+ACTIONLINT    := $(TOOLS)/actionlint-v1.7.12
+KUSTOMIZE     := $(TOOLS)/kustomize-v5.8.1
 
 ##@ Use
 
@@ -30,7 +32,7 @@ run: build ## start all roles and the data source on ./data and stay up
 ##@ Test
 
 .PHONY: test
-test: prepare $(GOTESTSUM) $(VERSITYGW) ## install what the tests need, run all of them; a skipped test fails
+test: prepare $(GOTESTSUM) $(VERSITYGW) $(ACTIONLINT) $(KUSTOMIZE) ## install what the tests need, run all of them; a skipped test fails
 	scripts/test.sh
 
 .PHONY: test-short
@@ -134,6 +136,14 @@ $(GOLANGCI_LINT):
 $(VERSITYGW): # the S3 server of the tests
 	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 	mv $(TOOLS)/versitygw $@
+
+$(ACTIONLINT):
+	GOBIN=$(TOOLS) $(GO) install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+	mv $(TOOLS)/actionlint $@
+
+$(KUSTOMIZE):
+	GOBIN=$(TOOLS) $(GO) install sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
+	mv $(TOOLS)/kustomize $@
 
 .PHONY: docs
 docs: build ## write docs/settings.md from the settings

@@ -15,6 +15,9 @@ need npm npm
 need gcc gcc libc6-dev
 need wrk wrk
 need /usr/sbin/mariadbd mariadb-server
+need shellcheck shellcheck
+need skopeo skopeo
+need docker-registry docker-registry
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || packages+=(postgresql)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 

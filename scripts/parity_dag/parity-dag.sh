@@ -17,7 +17,7 @@ server=
 
 finish() {
   if [ -n "$server" ]; then
-    kill "$server" 2>/dev/null && wait "$server" 2>/dev/null || true
+    if kill "$server" 2>/dev/null; then wait "$server" 2>/dev/null || true; fi
   fi
   if [ -n "${KEEP:-}" ]; then echo "kept: $folder"; else rm -rf "$folder"; fi
 }
