@@ -28,7 +28,7 @@ func TestTheSmokeTestLetsTheRealBinaryPassAndStopsAnyOther(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			wrong := filepath.Join(t.TempDir(), "tasador")
-			require.NoError(t, os.WriteFile(wrong, fmt.Appendf(nil, "#!/bin/sh\n%s\n", c.script), 0o700)) //nolint:gosec // it is run
+			require.NoError(t, os.WriteFile(wrong, fmt.Appendf(nil, "#!/bin/sh\n%s\n", c.script), 0o700))
 			o := try(t, ".", nil, "./smoke.py", "--binary", wrong)
 			require.Equal(t, 1, o.code)
 			require.Empty(t, o.stdout)
