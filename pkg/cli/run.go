@@ -39,7 +39,12 @@ func (r *runCommand) Run(ctx context.Context, kctx *kong.Context, run RunRoles, 
 	if err != nil {
 		return err
 	}
-	err = run(ctx, &r.Config, roles, log, func() { r.printAddresses(roles, io) })
+	supervisor := supervise(ctx, &r.Config, roles, log)
+	err = run(ctx, &r.Config, roles, log, func() {
+		r.printAddresses(roles, io)
+		supervisor.ready()
+	})
+	supervisor.end()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // stopped while it started, as it was asked to
 	}

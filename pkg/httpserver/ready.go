@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"slices"
 )
@@ -53,4 +54,16 @@ func AskReady(ctx context.Context, client *http.Client, role, address string) (R
 		return Readiness{Answers: true}, nil
 	}
 	return Readiness{Answers: true, Ours: true, Ready: res.StatusCode == http.StatusOK, Parts: answer.Parts, Notes: answer.Notes}, nil
+}
+
+// AskSelf asks a server of this process whether it is ready, through the address that it listens on, as host:port, whatever names it may be called by.
+func AskSelf(ctx context.Context, role, listen string) (Readiness, error) {
+	var dialer net.Dialer
+	transport := &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, listen)
+		},
+	}
+	return AskReady(ctx, &http.Client{Transport: transport}, role, "http://localhost")
 }
