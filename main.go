@@ -28,7 +28,7 @@ func run() int {
 	// programs such as timeout send theirs to the process and to its group.
 	context.AfterFunc(ctx, func() { time.AfterFunc(sameSignal, stop) })
 	app := cli.App{
-		IO:       cli.IO{Out: os.Stdout, Err: os.Stderr},
+		IO:       cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr},
 		Build:    observability.ReadBuild(),
 		RunRoles: roles.Run, HoldRoles: roles.Hold,
 	}

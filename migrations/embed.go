@@ -9,7 +9,7 @@ import (
 //go:embed *
 var files embed.FS
 
-// Of returns the migrations of a store (tracking, dagrun, dataset, cleandata, prediction) for a dialect (sqlite, mysql, postgres).
+// Of returns the migrations of a store (tracking, dagrun, dataset, cleandata, prediction, auth) for a dialect (sqlite, mysql, postgres).
 func Of(store, dialect string) (fs.FS, error) {
 	return fs.Sub(files, store+"/"+dialect)
 }

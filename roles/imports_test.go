@@ -22,7 +22,7 @@ type goPackage struct {
 // layers from the bottom up. A package may import those of its own layer and of the layers below.
 var layers = [][]string{
 	{"pkg/apperror", "pkg/property", "pkg/onnx", "pkg/killpoint", "pkg/redact", "web", "migrations"},
-	{"pkg/dataset", "pkg/features", "pkg/ridge", "pkg/training", "pkg/model", "pkg/realtor", "pkg/experiment", "pkg/registry", "pkg/drift", "pkg/inference", "pkg/dag", "pkg/artifact"},
+	{"pkg/dataset", "pkg/features", "pkg/ridge", "pkg/training", "pkg/model", "pkg/realtor", "pkg/experiment", "pkg/registry", "pkg/drift", "pkg/inference", "pkg/dag", "pkg/artifact", "pkg/auth"},
 	{"pkg/"},
 	{"roles/source", "roles/tracking", "roles/pipeline", "roles/serving"},
 	{"roles"},
@@ -38,6 +38,7 @@ var doors = map[string][]string{
 	"github.com/pressly/goose":         {"pkg/sqlstore"},
 	"github.com/aws/":                  {"pkg/artifact/s3store", "pkg/testkit/s3test"},
 	"github.com/parquet-go/":           {"pkg/listingparquet"},
+	"golang.org/x/crypto/argon2":       {"pkg/auth"},
 	"golang.org/x/time/rate":           {"pkg/listingapi"},
 	"github.com/sajari/":               {"pkg/ridge"},
 	"gonum.org/":                       {"pkg/ridge"},

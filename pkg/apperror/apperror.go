@@ -17,7 +17,9 @@ const (
 	NotFound           Code = "not_found"           // the thing named does not exist
 	AlreadyExists      Code = "already_exists"      // the name is taken
 	FailedPrecondition Code = "failed_precondition" // the thing exists, but its state forbids the call
+	Unauthenticated    Code = "unauthenticated"     // nobody knows who the caller is
 	PermissionDenied   Code = "permission_denied"   // the caller may not do this
+	RateLimited        Code = "rate_limited"        // the caller has tried too often
 	Unavailable        Code = "unavailable"         // a dependency is away; trying again may help
 	Internal           Code = "internal"            // a fault of ours
 )

@@ -38,6 +38,8 @@ type commands struct {
 	Source       Source        `cmd:"" help:"Generate listings."`
 	Demo         Demo          `cmd:"" help:"Run every path of the DAG once in a fresh folder, and show what happened."`
 	LoadTest     LoadTest      `cmd:"" name:"loadtest" help:"Send predictions to the prediction server at a steady rate and report how fast it answers."`
+	User         userCommand   `cmd:"" help:"Add, change and remove the users that may log in; also while servers run."`
+	Token        tokenCommand  `cmd:"" help:"Make and revoke API tokens; also while servers run."`
 	Migrate      Migrate       `cmd:"" help:"Show and change the versions of the schemas of the databases."`
 	Config       configCommand `cmd:"" help:"Show the settings."`
 	Version      versionCmd    `cmd:"" help:"Show the version."`

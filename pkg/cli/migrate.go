@@ -29,13 +29,18 @@ type Migrate struct {
 	Down   migrateDown   `cmd:"" help:"Take a schema back, before an older tasador is installed. What later versions added is lost."`
 }
 
-// schema is a store that has versions: as the settings call it, its folder of migrations, and the role that brings it up to date.
-type schema struct{ name, folder, role string }
+// schema is a store that has versions: as the settings call it, its folder of migrations, and the roles that bring it up to date.
+type schema struct {
+	name, folder string
+	roles        []string
+}
 
 func schemas() []schema {
+	pipeline := []string{config.RolePipeline}
 	return []schema{
-		{"pipeline", "dagrun", config.RolePipeline}, {"rawdata", "dataset", config.RolePipeline}, {"cleandata", "cleandata", config.RolePipeline},
-		{"tracking", "tracking", config.RoleTracking}, {"predictions", "prediction", config.RoleServing},
+		{"pipeline", "dagrun", pipeline}, {"rawdata", "dataset", pipeline}, {"cleandata", "cleandata", pipeline},
+		{"tracking", "tracking", []string{config.RoleTracking}}, {"predictions", "prediction", []string{config.RoleServing}},
+		{"auth", "auth", config.RoleNames()},
 	}
 }
 
@@ -43,7 +48,7 @@ func schemas() []schema {
 type migrateFlags struct {
 	config.Config
 	File  kong.ConfigFlag `name:"config" placeholder:"FILE" help:"Configuration file (YAML)."`
-	Store string          `name:"store" enum:"pipeline,tracking,rawdata,cleandata,predictions" required:"" placeholder:"STORE" help:"Store: pipeline, tracking, rawdata, cleandata or predictions."`
+	Store string          `name:"store" enum:"pipeline,tracking,rawdata,cleandata,predictions,auth" required:"" placeholder:"STORE" help:"Store: pipeline, tracking, rawdata, cleandata, predictions or auth."`
 }
 
 func urlOf(cfg *config.Config, store string) string {
@@ -56,6 +61,8 @@ func urlOf(cfg *config.Config, store string) string {
 		return cfg.RawData.URL
 	case "cleandata":
 		return cfg.CleanData.URL
+	case "auth":
+		return cfg.Auth.URL
 	default:
 		return cfg.Predictions.URL
 	}
@@ -130,7 +137,7 @@ func (f *migrateFlags) change(ctx context.Context, hold HoldRoles, fn func(*sqls
 	}
 	all := schemas()
 	s := all[slices.IndexFunc(all, func(s schema) bool { return s.name == f.Store })]
-	release, err := hold(ctx, &f.Config, []string{s.role})
+	release, err := hold(ctx, &f.Config, s.roles)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ type Config struct {
 	DataDir string   `name:"data-dir" default:"./data" type:"path" placeholder:"DIR" help:"Folder for everything that is stored, unless another setting names a place of its own."`
 
 	Insecure bool `name:"insecure" help:"Allow to listen on other addresses than loopback although nobody has to log in."`
+	Auth     Auth `embed:"" prefix:"auth."`
 	HTTP     HTTP `embed:"" prefix:"http."`
 	Log      Log  `embed:"" prefix:"log."`
 
@@ -23,6 +24,11 @@ type Config struct {
 	Artifacts   Artifacts   `embed:"" prefix:"artifacts."`
 	Gate        Gate        `embed:"" prefix:"gate."`
 	Schedule    Schedule    `embed:"" prefix:"schedule."`
+}
+
+// Auth says where the users are.
+type Auth struct {
+	URL string `name:"url" placeholder:"URL" help:"Database of users: sqlite:PATH or postgres://user:password@host:port/name, which several servers may share. Default: sqlite:DATA-DIR/auth.db"`
 }
 
 // HTTP is what all servers share.

@@ -115,6 +115,7 @@ func (c *Config) SetDefaults(roles []string) {
 	if c.Predictions.URL == "" && raw != "" && (!embedded || !slices.Contains(roles, RolePipeline)) {
 		c.Predictions.URL = c.RawData.URL
 	}
+	database(&c.Auth.URL, "auth.db")
 	database(&c.Pipeline.DB, "pipeline.db")
 	database(&c.Tracking.DB, "tracking.db")
 	database(&c.RawData.URL, "rawdata.db")
