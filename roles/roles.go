@@ -15,6 +15,7 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/config"
+	"tasador/pkg/httpserver"
 	"tasador/pkg/lifecycle"
 	"tasador/roles/pipeline"
 	"tasador/roles/serving"
@@ -43,6 +44,10 @@ const grace = 60 * time.Second
 func Run(ctx context.Context, cfg *config.Config, names []string, log *slog.Logger, ready func()) error {
 	listeners, err := bind(ctx, cfg, names)
 	if err != nil {
+		return err
+	}
+	if err := encrypt(cfg.HTTP, listeners, log); err != nil {
+		closeAll(listeners)
 		return err
 	}
 	cfg.Role = names
@@ -119,6 +124,21 @@ func bind(ctx context.Context, cfg *config.Config, names []string) ([]net.Listen
 		listeners = append(listeners, ln)
 	}
 	return listeners, nil
+}
+
+// encrypt puts TLS on the listeners if there is a certificate, which they share.
+func encrypt(cfg config.HTTP, listeners []net.Listener, log *slog.Logger) error {
+	if cfg.TLSCert == "" {
+		return nil
+	}
+	certificate, err := httpserver.OpenCertificate(cfg.TLSCert, cfg.TLSKey, log)
+	if err != nil {
+		return err
+	}
+	for i, ln := range listeners {
+		listeners[i] = httpserver.Secure(ln, certificate)
+	}
+	return nil
 }
 
 func closeAll(listeners []net.Listener) {

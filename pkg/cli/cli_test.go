@@ -104,6 +104,7 @@ func TestWrongSettingsAreRefusedInOneSentence(t *testing.T) {
 		{[]string{"--serving.listen=0.0.0.0:8000"}, []string{"--serving.listen=0.0.0.0:8000", "--insecure"}},
 		{[]string{"--serving.listen=:8000"}, []string{"--insecure"}},
 		{[]string{"--serving.listen=8000"}, []string{"is not an address"}},
+		{[]string{"--http.tls-cert=cert.pem"}, []string{"--http.tls-cert=cert.pem and --http.tls-key= belong together"}},
 		{[]string{"--tracking.uri=localhost"}, []string{"--tracking.uri=localhost", "http://host:port"}},
 		{[]string{"--source.uri=ftp://h/?token=hunter2"}, []string{"--source.uri=ftp://h/?token=xxxxx is not an address"}},
 		{[]string{"--source.headers=hunter2"}, []string{"--source.headers has a line without a colon"}},
@@ -133,6 +134,12 @@ func TestUnknownVariableIsRefused(t *testing.T) {
 	r := tasador(t)
 	require.NotZero(t, r.code)
 	require.Contains(t, r.err, "TASADOR_GATE_MINIMUM is not a setting")
+}
+
+func TestServersWithACertificateSpeakHTTPS(t *testing.T) {
+	r := tasador(t, "--role=source,tracking,pipeline", "--http.tls-cert=cert.pem", "--http.tls-key=key.pem")
+	require.Equal(t, 0, r.code, r.err)
+	require.Equal(t, []string{"https://127.0.0.1:5000", "https://127.0.0.1:8090"}, []string{r.cfg.Tracking.URI, r.cfg.Source.URI})
 }
 
 func TestOnlySettingsHaveVariables(t *testing.T) {

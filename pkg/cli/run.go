@@ -54,7 +54,7 @@ func (r *runCommand) Run(ctx context.Context, kctx *kong.Context, run RunRoles, 
 // printAddresses says where each role is, which matters most where ports were chosen freely.
 func (r *runCommand) printAddresses(roles []string, io IO) {
 	for _, role := range roles {
-		_, _ = fmt.Fprintf(io.Out, "%-9s http://%s\n", role, *r.Listen(role)) // a closed output is no reason to stop
+		_, _ = fmt.Fprintf(io.Out, "%-9s %s\n", role, r.Address(role)) // a closed output is no reason to stop
 	}
 }
 

@@ -33,6 +33,10 @@ type Auth struct {
 
 // HTTP is what all servers share.
 type HTTP struct {
+	TLSCert string `name:"tls-cert" placeholder:"FILE" help:"Certificate of the servers with those that vouch for it (PEM): with it and --http.tls-key they speak HTTPS. Both files are read anew when they change."`
+	TLSKey  string `name:"tls-key" placeholder:"FILE" help:"Key of --http.tls-cert (PEM)."`
+	CA      string `name:"ca" placeholder:"FILE" help:"Certificates of authorities (PEM) that are trusted beside those of the system, where other servers are asked."`
+
 	AllowedHosts []string      `name:"allowed-hosts" placeholder:"NAMES" help:"Host names under which the servers may be called, beside those of loopback; * allows all."`
 	StopDelay    time.Duration `name:"stop-delay" default:"0s" placeholder:"DURATION" help:"How long a stop keeps answering new connections once /readyz says that it stops; behind a balancer, longer than it needs to notice."`
 }

@@ -91,6 +91,17 @@ func (c *Config) Listen(role string) *string {
 	}
 }
 
+// Encrypted reports whether the servers of this process speak HTTPS.
+func (c *Config) Encrypted() bool { return c.HTTP.TLSCert != "" }
+
+// Address is where a role answers that listens on its address in this process, such as https://127.0.0.1:5000.
+func (c *Config) Address(role string) string { return c.AddressOf(*c.Listen(role)) }
+
+// AddressOf is where a server of this process answers that listens on host:port.
+func (c *Config) AddressOf(listen string) string {
+	return map[bool]string{false: "http://", true: "https://"}[c.Encrypted()] + listen
+}
+
 // PublicURL returns where browsers reach a role, empty if no setting says so.
 func (c *Config) PublicURL(role string) string {
 	return map[string]string{RolePipeline: c.Pipeline.PublicURL, RoleTracking: c.Tracking.PublicURL, RoleServing: c.Serving.PublicURL}[role]
@@ -128,9 +139,9 @@ func (c *Config) SetDefaults(roles []string) {
 		c.Artifacts.URL = "file:" + filepath.Join(c.DataDir, "artifacts")
 	}
 	if c.Tracking.URI == "" {
-		c.Tracking.URI = "http://" + c.Tracking.Listen
+		c.Tracking.URI = c.Address(RoleTracking)
 	}
 	if c.Source.URI == "" && slices.Contains(roles, RoleSource) {
-		c.Source.URI = "http://" + c.Source.Listen
+		c.Source.URI = c.Address(RoleSource)
 	}
 }

@@ -113,13 +113,13 @@ func (h *Header) public(r *http.Request, role string) string {
 // known is the address of a role as this process knows it: where it is configured to be, or listens.
 func (h *Header) known(role string) string {
 	if role == config.RoleTracking && role != h.role {
-		return cmp.Or(h.cfg.Tracking.URI, "http://"+h.cfg.Tracking.Listen)
+		return cmp.Or(h.cfg.Tracking.URI, h.cfg.Address(config.RoleTracking))
 	}
 	listen := *h.cfg.Listen(role)
 	if host, port, err := net.SplitHostPort(listen); err == nil && host == "" {
 		listen = net.JoinHostPort("0.0.0.0", port)
 	}
-	return "http://" + listen
+	return h.cfg.AddressOf(listen)
 }
 
 // internal is where this process reaches a role: where it listens if it runs here, tracking where it is configured to be, else where everybody does.

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -95,6 +97,10 @@ func New(opts Options) *Server {
 	}
 	e.HTTPErrorHandler = s.handleError
 	s.metrics = newMetrics(opts.Metrics)
+	if ln, encrypted := opts.Listener.(secured); encrypted {
+		ln.certificate.register(opts.Metrics)
+		s.opts.Checks = append(slices.Clip(opts.Checks), ln.certificate.check())
+	}
 	e.Use(s.around)
 	s.Register(s.healthRoutes()...)
 	return s
@@ -123,7 +129,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		ConnState:         s.count,
-		ErrorLog:          slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelWarn),
+		ErrorLog:          log.New(quietHandshakes{s.opts.Log}, "", 0),
 	}
 	if s.opts.Header != nil {
 		defer s.opts.Header.close()

@@ -37,7 +37,7 @@ func Build(t testing.TB, flags ...string) string {
 
 // Process is a running tasador. Its address by role is known once it is ready.
 type Process struct {
-	Addresses map[string]string // role → http://host:port
+	Addresses map[string]string // role → http://host:port or https://host:port
 	cmd       *exec.Cmd
 	log       *buffer
 	lines     chan string // of the standard output
@@ -90,8 +90,8 @@ func (p *Process) Ready(t testing.TB, n int) bool {
 	for len(p.Addresses) < n {
 		select {
 		case line := <-p.lines:
-			if role, address, ok := strings.Cut(line, "http://"); ok {
-				p.Addresses[strings.TrimSpace(role)] = "http://" + address
+			if role, address, ok := strings.Cut(line, " "); ok && strings.Contains(address, "://") {
+				p.Addresses[role] = strings.TrimSpace(address)
 			}
 		case <-p.exited:
 			return false
