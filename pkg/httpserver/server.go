@@ -101,6 +101,7 @@ func New(opts Options) *Server {
 		ln.certificate.register(opts.Metrics)
 		s.opts.Checks = append(slices.Clip(opts.Checks), ln.certificate.check())
 	}
+	opts.Metrics.MustRegister(partsCollector{s.opts.Checks})
 	e.Use(s.around)
 	s.Register(s.healthRoutes()...)
 	return s

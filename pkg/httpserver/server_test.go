@@ -242,3 +242,16 @@ func TestMetricsAreLabelledByPatternAndPassTheLinter(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, problems)
 }
+
+func TestMetricsTellWhichPartIsAway(t *testing.T) {
+	s := start(t, nil,
+		httpserver.Check{Name: "database", Probe: func(context.Context) error { return errors.New("away") }},
+		httpserver.Check{Name: "files", Probe: func(context.Context) error { return nil }},
+		httpserver.Check{Name: "notes"})
+	require.NoError(t, testutil.GatherAndCompare(s.metrics, strings.NewReader(`
+# HELP tasador_part_ready 1 if a part that the server needs is ready, else 0; /readyz says what is missing.
+# TYPE tasador_part_ready gauge
+tasador_part_ready{part="database"} 0
+tasador_part_ready{part="files"} 1
+`), "tasador_part_ready"))
+}

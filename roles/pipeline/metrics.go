@@ -19,7 +19,7 @@ type metrics struct {
 	runs  *prometheus.HistogramVec
 }
 
-func newMetrics(registry *prometheus.Registry, store *dagrunstore.Store, log *slog.Logger) *metrics {
+func newMetrics(registry *prometheus.Registry, plan *dag.Plan, store *dagrunstore.Store, log *slog.Logger) *metrics {
 	buckets := []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600}
 	m := &metrics{
 		tasks: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -29,9 +29,23 @@ func newMetrics(registry *prometheus.Registry, store *dagrunstore.Store, log *sl
 			Name: "tasador_dag_run_duration_seconds", Help: "Time from the start of a DAG run to its end, by how it ended.", Buckets: buckets,
 		}, []string{"dag_id", "state"}),
 	}
+	m.showZeros(plan)
 	registry.MustRegister(m.tasks, m.runs, &runCounts{store: store, log: log, desc: prometheus.NewDesc(
 		"tasador_dag_runs", "DAG runs that are stored, by state.", []string{"dag_id", "state"}, nil)})
 	return m
+}
+
+// showZeros shows what has not happened yet as 0: a counter that appears with its first failure has no increase that an alert could see.
+func (m *metrics) showZeros(plan *dag.Plan) {
+	id := plan.Definition().ID
+	for _, state := range []dag.RunState{dag.RunSuccess, dag.RunFailed} {
+		m.runs.WithLabelValues(id, string(state))
+	}
+	for _, task := range plan.Definition().Tasks {
+		for _, state := range []dag.TaskState{dag.StateSuccess, dag.StateFailed, dag.StateUpForRetry} {
+			m.tasks.WithLabelValues(id, task.ID, string(state))
+		}
+	}
 }
 
 // TaskEnded observes a try.

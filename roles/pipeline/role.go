@@ -99,14 +99,18 @@ func open(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Lo
 		return nil, err
 	}
 	registry := observability.NewRegistry(r.build)
+	observability.WatchDisk(registry, cfg.DataDir)
 	r.engine, err = dispatch.Open(ctx, dispatch.Options{
 		Store: r.store, Lock: lock, Plans: []*dag.Plan{r.plan}, Database: cfg.Pipeline.DB, JobsSchema: cfg.Pipeline.JobsSchema, Log: log,
-		MaxActive: r.maxActive, KeepRuns: cfg.Schedule.KeepRuns, Observer: newMetrics(registry, r.store, log),
+		MaxActive: r.maxActive, KeepRuns: cfg.Schedule.KeepRuns, Observer: newMetrics(registry, r.plan, r.store, log),
 	})
 	if err != nil {
 		return nil, err
 	}
 	r.scheduler = dispatch.NewScheduler(r.store, r.plan, r.schedule, r.engine.Wake, log, nil)
+	registry.MustRegister(&scheduleCollector{
+		store: r.store, dagID: r.plan.Definition().ID, schedule: r.schedule, ticks: map[string]ticker{"scheduler": r.scheduler, "engine": r.engine}, log: log,
+	})
 	group := r.services(cfg, ln, registry, pages)
 	return lifecycle.Func(func(ctx context.Context, ready func()) error {
 		return errors.Join(group.Run(ctx, ready), closeAll(closers))

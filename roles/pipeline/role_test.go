@@ -327,12 +327,39 @@ func TestMetricsAreCleanAndCount(t *testing.T) {
 	require.NoError(t, err)
 
 	registry := observability.NewRegistry(observability.ReadBuild())
-	m := newMetrics(registry, store, slog.New(slog.DiscardHandler))
+	m := newMetrics(registry, plan, store, slog.New(slog.DiscardHandler))
 	m.TaskEnded("small", "count", dag.StateSuccess, time.Second)
 	m.RunEnded("small", dag.RunFailed, time.Minute)
+	due := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	schedule, err := dag.ParseSchedule("@daily", "2026-01-01", "UTC", false)
+	require.NoError(t, err)
+	_, err = store.PlanSchedule(t.Context(), plan, schedule, due.Add(-time.Hour))
+	require.NoError(t, err)
+	registry.MustRegister(&scheduleCollector{
+		store: store, dagID: "small", schedule: schedule, ticks: map[string]ticker{"scheduler": fixedTick(due)}, log: slog.New(slog.DiscardHandler),
+	})
 	problems, err := testutil.GatherAndLint(registry)
 	require.NoError(t, err)
 	require.Empty(t, problems)
+	require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(`
+# HELP tasador_dag_last_run_timestamp_seconds When the last run in a final state ended; 0 if there is none.
+# TYPE tasador_dag_last_run_timestamp_seconds gauge
+tasador_dag_last_run_timestamp_seconds{dag_id="small",state="failed"} 0
+tasador_dag_last_run_timestamp_seconds{dag_id="small",state="success"} 0
+# HELP tasador_dag_next_run_timestamp_seconds When the next scheduled run is due; 0 without a schedule.
+# TYPE tasador_dag_next_run_timestamp_seconds gauge
+tasador_dag_next_run_timestamp_seconds{dag_id="small"} 1.7673120e+09
+# HELP tasador_dag_paused 1 if the DAG is paused, else 0.
+# TYPE tasador_dag_paused gauge
+tasador_dag_paused{dag_id="small"} 0
+# HELP tasador_dag_schedule_interval_seconds Time between the next two scheduled runs; 0 without a schedule.
+# TYPE tasador_dag_schedule_interval_seconds gauge
+tasador_dag_schedule_interval_seconds{dag_id="small"} 86400
+# HELP tasador_scheduler_heartbeat_timestamp_seconds When the component last looked whether there is something to do; 0 before the first time.
+# TYPE tasador_scheduler_heartbeat_timestamp_seconds gauge
+tasador_scheduler_heartbeat_timestamp_seconds{component="scheduler"} 1.7673120e+09
+`), "tasador_dag_last_run_timestamp_seconds", "tasador_dag_next_run_timestamp_seconds", "tasador_dag_paused", "tasador_dag_schedule_interval_seconds",
+		"tasador_scheduler_heartbeat_timestamp_seconds"))
 	require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(`
 # HELP tasador_dag_runs DAG runs that are stored, by state.
 # TYPE tasador_dag_runs gauge
@@ -342,3 +369,8 @@ tasador_dag_runs{dag_id="small",state="running"} 0
 tasador_dag_runs{dag_id="small",state="success"} 0
 `), "tasador_dag_runs"))
 }
+
+// fixedTick is something that looked once.
+type fixedTick time.Time
+
+func (f fixedTick) LastTick() time.Time { return time.Time(f) }

@@ -80,6 +80,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 	following.Log, following.Registry = log, trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Tries: 2, Timeout: followTimeout, S3Endpoint: cfg.Artifacts.Endpoint})
 	build := observability.ReadBuild()
 	metricsRegistry := observability.NewRegistry(build)
+	observability.WatchDisk(metricsRegistry, cfg.DataDir)
 	r := &role{
 		cfg: cfg, log: log, build: build, store: store, site: site,
 		tracking:  trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Tries: 1, Timeout: pageTimeout}),

@@ -29,6 +29,10 @@ var (
 	descBias        = describe("feedback_bias_dollars", "Mean of prediction minus sale price.", "version", "window")
 	descCoverage    = describe("feedback_interval_coverage_ratio", "Share of the sale prices that lay within the interval of their prediction.", "version", "window")
 
+	descTrained  = describe("model_trained_timestamp_seconds", "Instant as of which a version that answers was trained.", "version")
+	descTestRMSE = describe("model_test_rmse_dollars", "Root of the mean squared error of a version on its own test rows.", "version")
+
+	descFollowed = describe("model_followed", "1 if tracking named a version for a role the last time and it can be served, else 0.", "role")
 	descRole     = describe("model_role_version", "Model version that answers in a role: champion, challenger or shadow; 0 if there is none.", "role")
 	descShare    = describe("challenger_share_ratio", "Share of the requests that the challenger answers.")
 	descCompared = describe("shadow_compared_total", "Answers that the shadow was compared with.")
@@ -42,7 +46,8 @@ var (
 // Describe implements prometheus.Collector.
 func (w *watchCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descPredictions, descPSI, descKS, descWasserstein, descFeedback, descMAE, descRMSE, descBias, descCoverage, descRole, descShare, descCompared,
+		descPredictions, descPSI, descKS, descWasserstein, descFeedback, descMAE, descRMSE, descBias, descCoverage, descTrained,
+		descTestRMSE, descFollowed, descRole, descShare, descCompared,
 		descDropped, descFailed, descHangs, descAbsolute, descRelative,
 	} {
 		out <- d
@@ -59,6 +64,7 @@ func (w *watchCollector) Collect(out chan<- prometheus.Metric) {
 	seen := map[string]bool{}
 	for _, f := range w.predictor.Followed() {
 		gauge(descRole, numberOf(f.Served), string(f.Role))
+		gauge(descFollowed, map[bool]float64{true: 1}[f.Problem == nil], string(f.Role))
 		if f.Role == inference.Shadow {
 			w.shadow(out, gauge)
 			continue // it is asked what the champion is asked, and nobody hears it
@@ -70,6 +76,9 @@ func (w *watchCollector) Collect(out chan<- prometheus.Metric) {
 			continue
 		}
 		seen[f.Served.Version] = true
+		training := f.Served.Model.Training
+		gauge(descTrained, float64(training.AsOf.Unix()), f.Served.Version)
+		gauge(descTestRMSE, float64(training.TestRMSE), f.Served.Version)
 		for _, window := range drift.Windows() {
 			watchedMetrics(gauge, f.Served.Version, f.Served.Watch.Report(window, time.Now()))
 		}

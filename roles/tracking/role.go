@@ -34,8 +34,10 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 	calls := &api{tracking: store, models: store, overview: store, files: files}
 	header := httpserver.NewHeader(cfg, config.RoleTracking, store)
 	views := &pages{api: calls, store: store, site: site, cfg: cfg, build: build, header: header}
+	metrics := observability.NewRegistry(build)
+	observability.WatchDisk(metrics, cfg.DataDir)
 	server := httpserver.New(httpserver.Options{
-		Role: config.RoleTracking, Listener: ln, Log: log, Metrics: observability.NewRegistry(build), Build: build,
+		Role: config.RoleTracking, Listener: ln, Log: log, Metrics: metrics, Build: build,
 		AllowedHosts: cfg.HTTP.AllowedHosts, StopDelay: cfg.HTTP.StopDelay, WriteError: views.writeError, Header: header,
 		Checks: []httpserver.Check{{Name: "database", Probe: store.Ping}, {Name: "artifacts", Probe: files.Ping}},
 	})

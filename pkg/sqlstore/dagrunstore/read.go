@@ -156,6 +156,33 @@ func (s *Store) RunCounts(ctx context.Context) (map[string]map[dag.RunState]int,
 	return counts, sqlstore.Translate(err, "DAG runs")
 }
 
+// RunTimes says when runs of a DAG came and ended; a time is zero if there is no such run.
+type RunTimes struct{ FirstQueued, LastSuccess, LastFailure time.Time }
+
+// RunTimes returns the times of the runs of a DAG that are stored.
+func (s *Store) RunTimes(ctx context.Context, dagID string) (RunTimes, error) {
+	var rows []struct {
+		State         string
+		Queued, Ended int64
+	}
+	err := s.db.WithContext(ctx).Model(&runRow{}).Where("dag_id = ?", dagID).
+		Select("state, min(queued_at) AS queued, max(ended_at) AS ended").Group("state").Find(&rows).Error
+	var times RunTimes
+	for _, r := range rows {
+		if queued := moment(r.Queued); times.FirstQueued.IsZero() || queued.Before(times.FirstQueued) {
+			times.FirstQueued = queued
+		}
+		switch dag.RunState(r.State) {
+		case dag.RunSuccess:
+			times.LastSuccess = moment(r.Ended)
+		case dag.RunFailed:
+			times.LastFailure = moment(r.Ended)
+		case dag.RunQueued, dag.RunRunning: // have not ended
+		}
+	}
+	return times, sqlstore.Translate(err, "DAG runs")
+}
+
 // Instances returns the task instances of a run, in the order in which they were made, which is that of the definition. Codes: NotFound.
 func (s *Store) Instances(ctx context.Context, dagID, runID string) ([]Instance, error) {
 	run, err := s.runRow(ctx, dagID, runID)
