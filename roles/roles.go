@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/backup"
 	"tasador/pkg/config"
 	"tasador/pkg/httpserver"
 	"tasador/pkg/lifecycle"
@@ -54,7 +55,7 @@ func Run(ctx context.Context, cfg *config.Config, names []string, log *slog.Logg
 	cfg.SetDefaults(names)
 	group := lifecycle.Group{Grace: grace}
 	var held locks
-	if err = makeDataDir(cfg.DataDir); err == nil {
+	if err = errors.Join(backup.CheckFolder(cfg.DataDir), makeDataDir(cfg.DataDir)); err == nil {
 		held, err = lock(ctx, cfg, names)
 	}
 	for i, name := range names {

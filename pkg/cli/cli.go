@@ -41,6 +41,8 @@ type commands struct {
 	User         userCommand   `cmd:"" help:"Add, change and remove the users that may log in; also while servers run."`
 	Token        tokenCommand  `cmd:"" help:"Make and revoke API tokens; also while servers run."`
 	Migrate      Migrate       `cmd:"" help:"Show and change the versions of the schemas of the databases."`
+	Backup       Backup        `cmd:"" help:"Copy the data folder to another folder or to S3 while the roles run, and look after the copies."`
+	Restore      Restore       `cmd:"" help:"Make a data folder of a backup."`
 	Config       configCommand `cmd:"" help:"Show the settings."`
 	Version      versionCmd    `cmd:"" help:"Show the version."`
 }

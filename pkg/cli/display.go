@@ -15,6 +15,7 @@ const displayEvery = 2 * time.Second
 // display is where a meter shows how far something is: a bar on a terminal, a line now and then elsewhere.
 type display struct {
 	w        io.Writer
+	verb     string // what is done, as importing
 	terminal bool
 	start    time.Time
 	bar      *progressbar.ProgressBar
@@ -22,20 +23,20 @@ type display struct {
 	line     string // that was not written yet
 }
 
-func newDisplay(w io.Writer) display {
+func newDisplay(w io.Writer, verb string) display {
 	file, ok := w.(*os.File)
 	now := time.Now()
-	return display{w: w, terminal: ok && term.IsTerminal(int(file.Fd())), start: now, next: now.Add(displayEvery)}
+	return display{w: w, verb: verb, terminal: ok && term.IsTerminal(int(file.Fd())), start: now, next: now.Add(displayEvery)}
 }
 
 // draw moves the bar, with a text before it.
 func (d *display) draw(done, total int64, text string) {
 	if d.bar == nil {
-		d.bar = newBar(d.w, total, "importing")
+		d.bar = newBar(d.w, total, d.verb)
 	}
 	d.bar.ChangeMax64(total)
 	_ = d.bar.Set64(done) // a bar that cannot be drawn is no reason to stop
-	d.bar.Describe("importing  " + text + " ")
+	d.bar.Describe(d.verb + "  " + text + " ")
 }
 
 // say writes a line, if it is time for one; else it is kept for the end.

@@ -10,7 +10,7 @@ import (
 // importMeter shows how far the import of a server is.
 type importMeter struct{ display }
 
-func newImportMeter(w io.Writer) *importMeter { return &importMeter{newDisplay(w)} }
+func newImportMeter(w io.Writer) *importMeter { return &importMeter{newDisplay(w, "importing")} }
 
 func (m *importMeter) tell(p mlflowimport.Progress) {
 	text := fmt.Sprintf("%d runs, %d points, %d files of %.1f MB", p.Runs, p.Points, p.Files, float64(p.Bytes)/1e6)

@@ -20,7 +20,7 @@ type mark struct {
 	at   time.Time
 }
 
-func newMeter(w io.Writer) *meter { return &meter{display: newDisplay(w)} }
+func newMeter(w io.Writer) *meter { return &meter{display: newDisplay(w, "importing")} }
 
 // tell takes how many rows are stored, and how much of the file is read.
 func (m *meter) tell(rows int, done, total int64) {

@@ -10,11 +10,12 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/redact"
 	"tasador/pkg/sqlstore"
+	"tasador/pkg/sqlstore/dagrunstore"
 )
 
 // openFileJobs puts River's tables into an SQLite file beside that of the rows.
 func (e *Engine) openFileJobs(ctx context.Context) (*jobs, error) {
-	file := sqlstore.Beside(e.opts.Database, "-jobs.db")
+	file := dagrunstore.JobsFile(e.opts.Database)
 	broken := func(err error) error {
 		return apperror.Wrap(apperror.Unavailable, err,
 			"cannot use the job file %s; check that it is writable and its disk not full; if it is damaged, delete it: it holds nothing that is not made again", file)

@@ -40,6 +40,10 @@ const (
 	AfterShip         Point = "after-ship"          // a batch of the journal is with the database, the journal does not say so
 	AfterCheckpoint   Point = "after-checkpoint"    // the journal says so, segments that are through are not removed
 
+	AfterBackupFile   Point = "after-backup-file"   // a file is in the target of a backup, others may not be
+	BeforeManifest    Point = "before-manifest"     // all of a backup is there but its manifest
+	AfterRestoredFile Point = "after-restored-file" // a file of a backup is in the new data folder, others may not be
+
 	AfterImportedExperiment Point = "after-imported-experiment" // an experiment of another tracking server is here, nothing in it is
 	AfterImportedRun        Point = "after-imported-run"        // a run is, its points and files are not
 	AfterImportedPoints     Point = "after-imported-points"     // some points of a run are

@@ -19,8 +19,7 @@ type Lock struct {
 // AcquireLock takes the lock file at path, which is made if it is missing, without waiting. Codes: FailedPrecondition, with the
 // sentence taken, if somebody has it.
 func AcquireLock(ctx context.Context, path, taken string) (*Lock, error) {
-	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(0)"
-	pool, err := sql.Open("sqlite", dsn)
+	pool, err := sql.Open("sqlite", fileDSN(path, url.Values{"_pragma": {"busy_timeout(0)"}}))
 	if err != nil {
 		return nil, apperror.Wrap(apperror.Unavailable, err, "cannot open the lock file %s", path)
 	}

@@ -99,7 +99,7 @@ func withProvider(ctx context.Context, db *gorm.DB, store string, fn func(*goose
 	if err != nil {
 		return err
 	}
-	versions, err := database.NewStore(gooseDialect(engine), "schema_versions_"+store)
+	versions, err := database.NewStore(gooseDialect(engine), versionTable(store))
 	if err != nil {
 		return fmt.Errorf("version table of %s: %w", store, err)
 	}
@@ -114,6 +114,9 @@ func withProvider(ctx context.Context, db *gorm.DB, store string, fn func(*goose
 	defer func() { err = errors.Join(err, unlock()) }()
 	return fn(provider)
 }
+
+// versionTable is where goose counts the versions of a store.
+func versionTable(store string) string { return "schema_versions_" + store }
 
 // CheckKept refuses a database URL of an engine that a store cannot be kept in. Codes: Invalid.
 func CheckKept(rawURL, store string) error {

@@ -58,8 +58,7 @@ func sqliteDialector(ctx context.Context, rawURL string) (gorm.Dialector, error)
 	pragmas.Set("mode", "rw") // a file that was taken away is not made anew, empty
 	// Transactions take the write lock when they begin: a reader that turns writer half-way fails at once instead of waiting.
 	pragmas.Set("_txlock", "immediate")
-	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + pragmas.Encode()
-	pool, err := sql.Open("sqlite", dsn)
+	pool, err := sql.Open("sqlite", fileDSN(path, pragmas))
 	if err != nil {
 		return nil, apperror.Wrap(apperror.Invalid, err, "database URL %q is not understood", rawURL)
 	}
@@ -72,6 +71,11 @@ func sqliteDialector(ctx context.Context, rawURL string) (gorm.Dialector, error)
 		return nil, errors.New("gorm's SQLite dialect has another type")
 	}
 	return &sqliteFile{d, path, file, make(chan struct{}, 1)}, nil
+}
+
+// fileDSN is how the driver is told of a file.
+func fileDSN(path string, parameters url.Values) string {
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + parameters.Encode()
 }
 
 // makeFile makes the file at path if there is none, and returns what stands there. A file that is there is not opened: to close it again would take the locks

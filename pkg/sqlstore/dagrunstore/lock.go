@@ -42,6 +42,14 @@ func LockFile(url string) string {
 	return sqlstore.Beside(url, ".lock")
 }
 
+// JobsFile is the file of jobs, beside the file of the database; empty for a database on a server. It holds nothing that is not made again from the database.
+func JobsFile(url string) string {
+	if sqlstore.IsServer(url) {
+		return ""
+	}
+	return sqlstore.Beside(url, "-jobs.db")
+}
+
 // Lost is closed when the lock has been lost; nil, for ever, where it cannot be.
 func (l *Lock) Lost() <-chan struct{} {
 	if l.session == nil {
