@@ -1,7 +1,6 @@
 package serving
 
 import (
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +23,9 @@ import (
 // batchPause is how long a client of a batch may neither send nor take anything.
 const batchPause = time.Minute
 
+// batchPath is the address of batches.
+const batchPath = "/predict/batch"
+
 // batchFolder is where the answers wait that a client does not take yet, below the data folder.
 const batchFolder = "serving/batch"
 
@@ -44,12 +46,12 @@ const (
 
 // predictBatch is POST /predict/batch.
 func (r *role) predictBatch(c echo.Context) error {
-	b := &batch{role: r, now: recordable(time.Now())}
+	b := &batch{role: r, now: recordable(time.Now()), tell: r.site.Teller(c.Response(), c.Request())}
 	err := b.serve(c)
 	outcome := outcomeOf(err)
 	var problem *fieldError
 	if errors.As(err, &problem) {
-		outcome, err = outcomeInvalid, unprocessable(c, []fieldError{*problem})
+		outcome, err = outcomeInvalid, c.JSON(http.StatusUnprocessableEntity, b.tell.details([]fieldError{*problem}))
 	}
 	r.answered(protocolBatch, b.version, outcome, b.summary.OK, b.now)
 	return err
@@ -102,6 +104,10 @@ func (b *batch) prepare(c echo.Context) (form string, err error) {
 	}
 	if form, err = acceptedForm(c.Request().Header.Values(echo.HeaderAccept), in); err != nil {
 		return "", err
+	}
+	if coding := codingOf(c.Request().Header); coding != "" && !isGzip(coding) {
+		return "", refuseCoding(c, codingGzip, apperror.New(apperror.Invalid,
+			"the body has the Content-Encoding %s, which is not taken here; send it as it is, or packed with gzip", shortened(coding)))
 	}
 	if b.version, err = b.role.versionFor(c); err != nil {
 		return "", err
@@ -208,38 +214,6 @@ func acceptedForm(accept []string, same string) (string, error) {
 			"the answer can be %s, %s or %s; name one of them in Accept", mimeCSV, mimeNDJSON, echo.MIMEApplicationJSON)}
 	}
 	return same, nil
-}
-
-// unpacked is the body as it was before a client packed it.
-func unpacked(c echo.Context, body io.Reader) io.Reader {
-	if !strings.EqualFold(c.Request().Header.Get(echo.HeaderContentEncoding), "gzip") {
-		return body
-	}
-	return &gunzip{from: body}
-}
-
-// gunzip opens the stream at its first use, because that already reads.
-type gunzip struct {
-	from io.Reader
-	open *gzip.Reader
-}
-
-// Read implements io.Reader.
-func (g *gunzip) Read(p []byte) (n int, err error) {
-	if g.open == nil {
-		if g.open, err = gzip.NewReader(g.from); err != nil {
-			return 0, notGzip(err)
-		}
-	}
-	n, err = g.open.Read(p)
-	return n, notGzip(err)
-}
-
-func notGzip(err error) error {
-	if err == nil || errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) || apperror.CodeOf(err) != apperror.Internal {
-		return err
-	}
-	return apperror.Wrap(apperror.Invalid, err, "the body is not gzip, as its Content-Encoding says, or it breaks off")
 }
 
 // patientBody gives the client time for every piece, but not for ever.

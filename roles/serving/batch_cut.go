@@ -106,8 +106,11 @@ func (c *csvCutter) cut(data []byte, ended bool, rows []span) ([]span, int, erro
 			if line < 0 {
 				next = len(data)
 			}
-			if len(data)-at <= maxRow {
-				flaw = broken
+			if len(data)-at <= maxRow { // a quote that is never closed
+				end, flaw = withoutCR(data, at, next), broken
+				if line >= 0 {
+					end = withoutCR(data, at, at+line)
+				}
 			}
 		}
 		problem := c.add(&rows, data, span{from: at, to: end, flaw: flaw})

@@ -56,8 +56,8 @@ func (b *batch) give(c echo.Context, form string, control *http.ResponseControll
 	_ = control.SetWriteDeadline(time.Time{}) // the next request has its own
 	h.Set(headerRowsOK, strconv.Itoa(b.summary.OK))
 	h.Set(headerRowsFailed, strconv.Itoa(b.summary.Failed))
-	if b.summary.Error != "" {
-		h.Set(headerBatchError, strings.Map(headerRune, b.summary.Error))
+	if b.broken != nil {
+		h.Set(headerBatchError, strings.Map(headerRune, teller(nil).ended(b.broken)))
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package serving
 
 import (
 	"errors"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,8 +48,8 @@ func (h *csvHead) read(row []byte, flaw flaw) *fieldError {
 		i := indexOf(name)
 		switch {
 		case i == noField:
-		case present[i]: // of two columns of one name the first counts
-			i = noField
+		case present[i] && !h.anyColumns: // which of them is meant nobody can tell
+			return twice(name)
 		default:
 			present[i] = true
 		}
@@ -75,10 +74,17 @@ func (h *csvHead) read(row []byte, flaw flaw) *fieldError {
 
 var fieldTable = fields()
 
+const twoColumns = "the CSV has two columns %s; leave one of them out, or rename it"
+
+// twice refuses a column that is there two times.
+func twice(name string) *fieldError {
+	return &fieldError{Loc: []any{"body", name}, Type: "value_error", Format: twoColumns, Args: []any{name}}
+}
+
 // readRow takes the fields of a row. Everything is text: what must be a number is read as one, as in a form.
 func (h *csvHead) readRow(text string, v *values) *fieldError {
 	if !utf8.ValidString(text) {
-		return &fieldError{Loc: []any{"body"}, Type: "csv_invalid", Format: "the row is not UTF-8 text"}
+		return &fieldError{Loc: []any{"body"}, Type: "csv_invalid", Format: "the row is not UTF-8 text", Input: rawRow(text)}
 	}
 	err := h.each(text, func(column int, field string) error {
 		if i := h.fields[column]; i != noField {
@@ -87,8 +93,27 @@ func (h *csvHead) readRow(text string, v *values) *fieldError {
 		return nil
 	})
 	var problem *fieldError
-	_ = errors.As(err, &problem)
+	if errors.As(err, &problem) {
+		problem.Input = rawRow(text)
+	}
 	return problem
+}
+
+// badQuotes is what is wrong with a row that is cut as broken.
+const badQuotes = "the quotes of the row do not pair; put a field that holds quotes in quotes and double those in it"
+
+const tooLongRow = "the row is longer than 64 kB, or a quote in it is never closed"
+
+// maxInput is how much of a row that cannot be read is given back, in bytes.
+const maxInput = 1 << 10
+
+// rawRow is a row of CSV that cannot be read, given back so that whoever sent it finds it.
+func rawRow(text string) string {
+	text = strings.ToValidUTF8(text, "\ufffd")
+	if len(text) > maxInput {
+		return strings.ToValidUTF8(text[:maxInput], "") + "…"
+	}
+	return text
 }
 
 // each calls take with every field of a row.
@@ -109,13 +134,21 @@ func (h *csvHead) each(text string, take func(column int, field string) error) e
 	return nil
 }
 
-// columns counts the fields of a row.
-func (h *csvHead) columns(text string) int {
-	n := 0
-	for at := 0; at <= len(text); n++ {
-		_, at = csvField(text, at)
+// readable returns the start of a row that can be told field by field, at most as many fields as the head names, and their number.
+func (h *csvHead) readable(text string) (start string, columns int) {
+	for at := 0; at <= len(text) && columns < h.width; columns++ {
+		field, next := csvField(text, at)
+		if quoted := at < len(text) && text[at] == '"'; !quoted && strings.IndexByte(field, '"') >= 0 || quoted && !closes(text, next-1) {
+			return text[:at], columns + 1 // the field that is not told stays empty
+		}
+		start, at = text[:min(next-1, len(text))], next
 	}
-	return n
+	return start, columns
+}
+
+// closes says whether a quoted field whose last quote is before text[end] is followed by another field, or by nothing.
+func closes(text string, end int) bool {
+	return end <= len(text) && text[end-1] == '"' && (end == len(text) || text[end] == ',')
 }
 
 func csvValue(field string, kind kind) value {
@@ -123,11 +156,10 @@ func csvValue(field string, kind kind) value {
 	if v.kind != isText || kind != number {
 		return v
 	}
-	n, err := strconv.ParseFloat(strings.TrimSpace(field), 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(n) {
-		return v
+	if n, ok := parseNumber(field); ok {
+		return value{kind: isNumber, number: n}
 	}
-	return value{kind: isNumber, number: n}
+	return v
 }
 
 // csvField returns the field of a sound row that begins at from, and where the next begins: beyond the end after the last.

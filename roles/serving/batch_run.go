@@ -30,7 +30,9 @@ type batch struct {
 	now     time.Time
 	record  bool
 	out     *outlet
+	tell    teller
 	summary Summary
+	broken  error // why the rows after the last one were not read
 }
 
 // chunk is some rows on their way.
@@ -154,7 +156,7 @@ func (b *batch) count(c *chunk) {
 		s.Ignored = addName(s.Ignored, name)
 	}
 	if c.err != nil {
-		s.Error = batchError(c.err)
+		b.broken, s.Error = c.err, b.tell.ended(c.err)
 	}
 	b.role.metrics.batchRows(c.ok, c.failed)
 }
@@ -165,15 +167,6 @@ func addName(names []string, name string) []string {
 		return names
 	}
 	return append(names, name)
-}
-
-// batchError is why a stream cannot be read further, for its client.
-func batchError(err error) string {
-	var problem *fieldError
-	if errors.As(err, &problem) {
-		return problem.Error()
-	}
-	return apperror.MessageOf(err)
 }
 
 // worker answers chunks, one after the other.
@@ -204,10 +197,7 @@ func (w *worker) answer(ctx context.Context, c *chunk) {
 	c.out, c.ok, c.failed = c.out[:0], 0, 0
 	for i, row := range c.rows {
 		if what := w.problems[i]; len(what) > 0 {
-			if row.flaw != sound { // its text fits in no form
-				row.to = row.from
-			}
-			c.out = w.batch.writer.problem(c.out, c.first+i, text[row.from:row.to], what)
+			c.out = w.batch.writer.problem(c.out, c.first+i, text[row.from:row.to], w.batch.tell.details(what))
 			c.failed++
 			continue
 		}
@@ -226,10 +216,10 @@ func (w *worker) read(c *chunk, text string) {
 	for i, row := range c.rows {
 		switch row.flaw {
 		case tooBig:
-			w.problems[i] = []fieldError{{Loc: []any{"body"}, Type: "too_long", Format: "the row is longer than 64 kB, or a quote in it is never closed"}}
+			w.problems[i] = []fieldError{{Loc: []any{"body"}, Type: "too_long", Format: tooLongRow}}
 			continue
 		case broken:
-			w.problems[i] = []fieldError{{Loc: []any{"body"}, Type: "csv_invalid", Format: "the quotes of the row do not pair; put a field that holds quotes in quotes and double those in it"}}
+			w.problems[i] = []fieldError{{Loc: []any{"body"}, Type: "csv_invalid", Format: badQuotes, Input: rawRow(text[row.from:row.to])}}
 			continue
 		case sound:
 		}

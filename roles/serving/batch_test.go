@@ -200,7 +200,23 @@ func TestBatchOfCSVKeepsEveryColumnAndRow(t *testing.T) {
 		require.Contains(t, records[i+1][8], text)
 	}
 	require.Equal(t, "i", records[9][0])
+	// Of a row that cannot be read, what can be told stays in its columns, and all of it stands in the error.
+	require.Equal(t, []string{"d", "sold", "3", "2", "1", "2000", "n"}, records[4][:7])
+	require.Equal(t, []string{"e", "", "", "", "", "", ""}, records[5][:7])
+	require.Equal(t, []string{"f", "", "", "", "", "", ""}, records[6][:7])
+	require.Equal(t, []string{"h", "sold", "3", "2", "1", "2000", ""}, records[8][:7])
+	for row, text := range map[int]string{4: "d,sold,3,2,1,2000,n,more", 5: `e,so"ld,3,2,1,2000,n`, 6: `f,"sold"x,3,2,1,2000,n`, 8: `h,sold,3,2,1,2000,"open`} {
+		require.True(t, strings.HasSuffix(records[row][8], ": "+text), records[row][8])
+	}
 	require.Equal(t, "3", a.Trailer.Get(headerRowsOK))
+
+	answers := linesOf(t, s.post(t, batchPath, mimeCSV, body+"\nj\xff,"+strings.Repeat("x", 2*maxInput), "Accept", mimeNDJSON).body)
+	require.Equal(t, ErrorDetail{Loc: []any{"body"}, Msg: badQuotes, Type: "csv_invalid", Input: `e,so"ld,3,2,1,2000,n`}, answers[4].Error.Detail[0])
+	require.Equal(t, 5, answers[4].Row)
+	last := answers[9].Error.Detail[0]
+	require.Equal(t, "the row is not UTF-8 text", last.Msg)
+	require.True(t, strings.HasPrefix(last.Input, "j\ufffd,xxx") && strings.HasSuffix(last.Input, "x…"), last.Input)
+	require.Empty(t, answers[1].Error.Detail[0].Input, "the field says where to look")
 }
 
 func TestBatchRefusesWhatItCannotBegin(t *testing.T) {
@@ -217,6 +233,7 @@ func TestBatchRefusesWhatItCannotBegin(t *testing.T) {
 		{"a wrong option", "?record=perhaps", "text/csv", "status\n", "must be true or false", 422, nil},
 		{"a wrong instant", "?as_of=soon", "text/csv", "status\n", "must be a date", 422, nil},
 		{"a column is missing", "", "text/csv", "status,bath,acre_lot,house_size\n1,2,3,4\n", "no column bed", 422, nil},
+		{"a column twice", "", "text/csv", "status,bed,bath,acre_lot,house_size,\"bed\"\n", "the CSV has two columns bed", 422, nil},
 		{"our own column", "", "text/csv", "status,prediction\n", "rename yours", 422, nil},
 		{"an empty file", "", "text/csv", "", "the body is empty", 422, nil},
 		{"an object", "", "application/json", `{"a":1}`, "not a JSON array", 422, nil},
@@ -227,7 +244,7 @@ func TestBatchRefusesWhatItCannotBegin(t *testing.T) {
 		require.Equal(t, c.status, a.StatusCode, "%s: %s", c.name, a.body)
 		require.Contains(t, a.body, c.says, c.name)
 	}
-	for kind, body := range map[string]string{mimeNDJSON: "", "application/json": "[ ]", mimeCSV: "status,bed,bath,acre_lot,house_size\n"} {
+	for kind, body := range map[string]string{mimeNDJSON: "", "application/json": "[ ]", mimeCSV: "status,bed,bath,acre_lot,house_size,note,note,,\n"} {
 		a := s.post(t, "/predict/batch", kind, body)
 		require.Equal(t, http.StatusOK, a.StatusCode, a.body)
 		require.Equal(t, "0", a.Trailer.Get(headerRowsOK), kind)

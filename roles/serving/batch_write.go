@@ -2,11 +2,9 @@ package serving
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // rowWriter writes the answer to a batch in one form. It is used by several goroutines, each on its own dst.
@@ -14,7 +12,7 @@ type rowWriter interface {
 	head(dst []byte) []byte
 	// price and problem write the answer to a row; row is its number, from 1, and text what it was.
 	price(dst []byte, row int, text string, price float64) []byte
-	problem(dst []byte, row int, text string, what []fieldError) []byte
+	problem(dst []byte, row int, text string, what ValidationError) []byte
 	tail(dst []byte, s *Summary) []byte
 }
 
@@ -63,7 +61,7 @@ func (lineAnswers) price(dst []byte, row int, _ string, price float64) []byte {
 	return append(appendJSONPrice(dst, row, price), '\n')
 }
 
-func (lineAnswers) problem(dst []byte, row int, _ string, what []fieldError) []byte {
+func (lineAnswers) problem(dst []byte, row int, _ string, what ValidationError) []byte {
 	return append(appendJSONProblem(dst, row, what), '\n')
 }
 
@@ -80,7 +78,7 @@ func (arrayAnswers) price(dst []byte, row int, _ string, price float64) []byte {
 	return appendJSONPrice(comma(dst, row), row, price)
 }
 
-func (arrayAnswers) problem(dst []byte, row int, _ string, what []fieldError) []byte {
+func (arrayAnswers) problem(dst []byte, row int, _ string, what ValidationError) []byte {
 	return appendJSONProblem(comma(dst, row), row, what)
 }
 
@@ -103,11 +101,11 @@ func appendJSONPrice(dst []byte, row int, price float64) []byte {
 	return append(appendPrice(dst, price), '}')
 }
 
-func appendJSONProblem(dst []byte, row int, what []fieldError) []byte {
+func appendJSONProblem(dst []byte, row int, what ValidationError) []byte {
 	dst = append(dst, `{"row":`...)
 	dst = strconv.AppendInt(dst, int64(row), 10)
 	dst = append(dst, `,"error":`...)
-	return append(appendJSON(dst, detailsOf(what)), '}')
+	return append(appendJSON(dst, what), '}')
 }
 
 func appendJSON(dst []byte, v any) []byte {
@@ -130,19 +128,13 @@ func (c csvOutput) head(dst []byte) []byte {
 	return append(dst, ",prediction,error\n"...)
 }
 
-// left writes what stands before the answer. Of a row that cannot be read as CSV only the place is kept.
+// left writes what stands before the answer. Of a row that cannot be read as CSV the columns up to there are kept.
 func (c csvOutput) left(dst []byte, row int, text string) []byte {
 	if c.came == nil {
 		return strconv.AppendInt(dst, int64(row), 10)
 	}
-	columns := 1
-	if utf8.ValidString(text) {
-		if columns = c.came.columns(text); columns <= c.came.width {
-			dst = append(dst, text...)
-		} else {
-			columns = 1
-		}
-	}
+	start, columns := c.came.readable(strings.ToValidUTF8(text, "\ufffd"))
+	dst = append(dst, start...)
 	for ; columns < c.came.width; columns++ {
 		dst = append(dst, ',')
 	}
@@ -154,16 +146,19 @@ func (c csvOutput) price(dst []byte, row int, text string, price float64) []byte
 	return append(appendPrice(dst, price), ",\n"...)
 }
 
-func (c csvOutput) problem(dst []byte, row int, text string, what []fieldError) []byte {
+func (c csvOutput) problem(dst []byte, row int, text string, what ValidationError) []byte {
 	dst = append(c.left(dst, row, text), `,,"`...)
-	for i, p := range what {
+	for i, p := range what.Detail {
 		if i > 0 {
 			dst = append(dst, "; "...)
 		}
 		if name, ok := p.Loc[len(p.Loc)-1].(string); ok && len(p.Loc) > 1 {
 			dst = append(append(dst, name...), ": "...)
 		}
-		dst = append(dst, strings.ReplaceAll(fmt.Sprintf(p.Format, p.Args...), `"`, `""`)...)
+		dst = append(dst, strings.ReplaceAll(p.Msg, `"`, `""`)...)
+		if p.Input != "" {
+			dst = append(append(dst, ": "...), strings.ReplaceAll(p.Input, `"`, `""`)...)
+		}
 	}
 	return append(dst, "\"\n"...)
 }
@@ -173,5 +168,5 @@ func (c csvOutput) tail(dst []byte, s *Summary) []byte {
 	if s.Error == "" {
 		return dst
 	}
-	return c.problem(dst, s.Rows+1, "", []fieldError{{Loc: []any{"body"}, Format: "%s", Args: []any{s.Error}}})
+	return c.problem(dst, s.Rows+1, "", ValidationError{Detail: []ErrorDetail{{Loc: []any{"body"}, Msg: s.Error}}})
 }

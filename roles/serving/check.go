@@ -91,7 +91,7 @@ func (c *checker) check() {
 
 func (c *checker) numberOrID(into *float64) {
 	if c.value.kind == isText {
-		if n, err := strconv.ParseFloat(strings.TrimSpace(c.value.text), 64); err == nil {
+		if n, ok := parseNumber(c.value.text); ok {
 			c.value = &value{kind: isNumber, number: n}
 		}
 	}

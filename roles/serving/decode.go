@@ -41,6 +41,7 @@ type fieldError struct {
 	Type   string
 	Format string
 	Args   []any
+	Input  string // what came, where nothing else of it can be told
 }
 
 // decodeObject reads the fields of a JSON object.
@@ -113,7 +114,7 @@ func textValue(s string) value {
 func decodeForm(form url.Values) (decoded values) {
 	for i, f := range fields() {
 		v := textValue(form.Get(f.Name))
-		if n, err := strconv.ParseFloat(strings.TrimSpace(v.text), 64); v.kind == isText && f.Kind == number && (err == nil || errors.Is(err, strconv.ErrRange)) {
+		if n, ok := parseNumber(v.text); ok && f.Kind == number {
 			v = value{kind: isNumber, number: n}
 		}
 		decoded[i] = v

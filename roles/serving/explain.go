@@ -33,11 +33,8 @@ func (r *role) extrasOf(u *url.URL) (extras, *fieldError) {
 	}
 	query := u.Query()
 	if text := query.Get(levelParam); text != "" {
-		level, err := strconv.ParseFloat(text, 64)
-		if err == nil {
-			err = model.CheckLevel(level)
-		}
-		if err != nil {
+		level, ok := parseNumber(text)
+		if !ok || model.CheckLevel(level) != nil {
 			return e, &fieldError{
 				Loc: []any{"query", levelParam}, Type: "value_error", Format: "this must be a number from %v to %v, such as %v",
 				Args: []any{model.LeastLevel, model.MostLevel, model.DefaultLevel},

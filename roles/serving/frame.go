@@ -28,6 +28,7 @@ type frame struct {
 	rows    int
 	cells   int
 	places  map[string]int // of names
+	twice   []string       // names that two columns came under
 }
 
 // column returns the index of a column, making it if it is new.
@@ -90,11 +91,27 @@ func (f *frame) requests(v *version, asOf time.Time) ([]request, error) {
 	}
 	switch {
 	case len(missing) == 0:
+		if err := f.ambiguous(func(name string) bool { return slices.Contains(schema, name) }); err != nil {
+			return nil, err
+		}
 		return f.encoded(schema, places, asOf)
 	case slices.Contains(f.names, property.Status):
+		if err := f.ambiguous(func(name string) bool { return indexOf(name) != noField }); err != nil {
+			return nil, err
+		}
 		return f.listings(v, asOf)
 	}
 	return nil, f.incomplete(schema, missing)
+}
+
+// ambiguous refuses two columns of one name that is used: which of them is meant nobody can tell.
+func (f *frame) ambiguous(used func(name string) bool) error {
+	for _, name := range f.twice {
+		if used(name) {
+			return badFrame(twoColumns, name)
+		}
+	}
+	return nil
 }
 
 // incomplete says as MLflow does what a frame lacks.
@@ -147,8 +164,8 @@ func (v value) asNumber() (float64, bool) {
 	switch v.kind {
 	case isNumber:
 	case isText:
-		var err error
-		if n, err = strconv.ParseFloat(strings.TrimSpace(v.text), 64); err != nil {
+		var ok bool
+		if n, ok = parseNumber(v.text); !ok {
 			return 0, false
 		}
 	case isOther:

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -137,20 +138,28 @@ func mlflowType(header string) (string, error) {
 	return kind, nil
 }
 
+// notParsed is what MLflow says of a CSV that cannot be read.
+const notParsed = "Failed to parse input as a Pandas DataFrame: %s"
+
+// inRow says it of a row, which is counted from 0.
+func inRow(row int, what apperror.Sentence) error {
+	return apperror.New(apperror.Invalid, notParsed, "row "+strconv.Itoa(row+1)+": "+what.String())
+}
+
 // csvFrame reads a CSV with a header by the same rules as a batch, except that a row that is wrong makes all of it wrong. Codes: Invalid.
 func csvFrame(text string) (*frame, error) {
 	if !utf8.ValidString(text) {
 		return nil, apperror.New(apperror.Invalid, "Ensure that input is a valid UTF-8 encoded string.")
 	}
-	const cannot = "Failed to parse input as a Pandas DataFrame: %s"
 	head := &csvHead{anyColumns: true}
 	rows, _, err := (&csvCutter{head: head}).cut([]byte(text), true, nil)
 	if err != nil {
-		return nil, apperror.New(apperror.Invalid, cannot, err.Error())
+		return nil, apperror.New(apperror.Invalid, notParsed, err.Error())
 	}
 	f := &frame{}
 	for _, name := range head.names {
 		if slices.Contains(f.names, name) {
+			f.twice = append(f.twice, name)
 			name += ".1" // as pandas calls it
 		}
 		if _, err := f.column(name); err != nil {
@@ -158,8 +167,12 @@ func csvFrame(text string) (*frame, error) {
 		}
 	}
 	for row, span := range rows {
-		if span.flaw != sound {
-			return nil, apperror.New(apperror.Invalid, cannot, "a row is longer than 64 kB, or its quotes do not pair")
+		switch span.flaw {
+		case tooBig:
+			return nil, inRow(row, apperror.Sentence{Format: tooLongRow})
+		case broken:
+			return nil, inRow(row, apperror.Sentence{Format: badQuotes + ": %s", Args: []any{rawRow(text[span.from:span.to])}})
+		case sound:
 		}
 		err := head.each(text[span.from:span.to], func(column int, field string) error {
 			v := textValue(field)
@@ -169,7 +182,7 @@ func csvFrame(text string) (*frame, error) {
 			return f.set(column, row, v)
 		})
 		if problem := (*fieldError)(nil); errors.As(err, &problem) {
-			err = apperror.New(apperror.Invalid, cannot, problem.Error())
+			err = inRow(row, apperror.Sentence{Format: problem.Format, Args: problem.Args})
 		}
 		if err != nil {
 			return nil, err
@@ -186,6 +199,9 @@ func writeMLflowError(c echo.Context, status int, err error) error {
 		http.StatusInternalServerError: "INTERNAL_ERROR",
 	}[status]
 	message := apperror.MessageOf(err)
+	if status == http.StatusUnsupportedMediaType { // as MLflow answers to another type
+		return c.String(status, message)
+	}
 	var about *frameError
 	switch {
 	case errors.As(err, &about):

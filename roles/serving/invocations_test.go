@@ -3,6 +3,7 @@ package serving
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +42,26 @@ func TestFeaturesAreRecordedAsAListingThatGivesThem(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, rows[i], x)
 		require.Equal(t, prices[i].Prediction, r.Prediction)
+	}
+}
+
+// TestAFrameOfCSVNamesWhatIsWrong sends CSV of which nobody can tell what it means.
+func TestAFrameOfCSVNamesWhatIsWrong(t *testing.T) {
+	s := startServer(t, modeltest.Train(t, 5))
+	features := strings.Join(s.model.Schema.Features, ",")
+	for body, says := range map[string]string{
+		"status,bed,bath,acre_lot,house_size,bed\nsold,3,2,1,2000,4\n":         "the CSV has two columns bed",
+		features + ",days_since_last_sale\n1,2,3,4,5,6,7\n":                    "the CSV has two columns days_since_last_sale",
+		"status,bed,bath,acre_lot,house_size\nsold,3,2,1,2000\nso\"ld,3,2,1,9": `row 2: the quotes of the row do not pair; put a field that holds quotes in quotes and double those in it: so\"ld,3,2,1,9`,
+		"status,bed,bath,acre_lot,house_size\nsold,3,2,1,2000,5\n":             "row 1: the row has more than the 5 fields",
+		"status\n" + strings.Repeat("x", maxRow+1):                             "row 1: the row is longer than 64 kB",
+	} {
+		a := s.post(t, invocationsPath, mimeCSV, body)
+		require.Equal(t, http.StatusBadRequest, a.StatusCode, a.body)
+		require.Contains(t, a.body, says)
+	}
+	for _, body := range []string{"status,bed,bath,acre_lot,house_size,note,note\nsold,3,2,1,2000,a,b\n", features + ",city,city\n1,2,3,4,5,1,a,b\n"} {
+		require.Equal(t, http.StatusOK, s.post(t, invocationsPath, mimeCSV, body).StatusCode, "what is not used may come twice")
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strconv"
 	"unicode/utf8"
+
+	"tasador/pkg/apperror"
 )
 
 // maxDepth is how deep lists and objects may nest in what a listing holds beside its fields.
@@ -259,7 +261,9 @@ func (p *jsonScanner) listing(v *values, unknown func(name string)) *fieldError 
 	if p.token() != '{' {
 		kind, err := p.value(0)
 		if err == nil && p.end() {
-			return notAnObject(kind.name())
+			problem := notAnObject("")
+			problem.Args = []any{apperror.Sentence{Format: kind.name()}}
+			return problem
 		}
 		return p.invalid(errOr(err, errJSONSyntax))
 	}
@@ -283,7 +287,7 @@ func (p *jsonScanner) listing(v *values, unknown func(name string)) *fieldError 
 
 func (p *jsonScanner) invalid(err error) *fieldError {
 	return &fieldError{
-		Loc: []any{"body", int64(p.at)}, Type: "json_invalid", Format: "the body is not JSON: %s at byte %s", Args: []any{err.Error(), strconv.Itoa(p.at)},
+		Loc: []any{"body", int64(p.at)}, Type: "json_invalid", Format: "the body is not JSON: %s at byte %s", Args: []any{apperror.Sentence{Format: err.Error()}, strconv.Itoa(p.at)},
 	}
 }
 

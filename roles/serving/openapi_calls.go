@@ -12,7 +12,7 @@ import (
 const (
 	unreadable    = "The request cannot be read."
 	tooLong       = "The request is too long."
-	notTaken      = "The form of the body is not taken."
+	notTaken      = "The form of the body is not taken, or not packed so."
 	notServed     = "The version cannot be served."
 	notThere      = "There is no such model or version."
 	notAcceptable = "None of the forms that Accept names can be had."
@@ -57,7 +57,23 @@ func (d describer) operations() []*huma.Operation {
 	all := append(predictOperations(d.answer), d.batch(), d.invocations())
 	all = append(all, d.oip()...)
 	all = append(all, d.watching()...)
+	for _, op := range all {
+		d.codings(op)
+	}
 	return append(all, d.health()...)
+}
+
+// codings says what becomes of a body with a Content-Encoding.
+func (d describer) codings(op *huma.Operation) {
+	if op.RequestBody == nil {
+		return
+	}
+	if op.Responses["415"] == nil {
+		d.with(op.Responses, reflect.TypeFor[Failure](), "415")
+	}
+	op.Responses["415"].Headers = map[string]*huma.Param{
+		echo.HeaderAcceptEncoding: {Schema: &huma.Schema{Type: huma.TypeString}, Description: "The Content-Encoding that is taken, if that was wrong."},
+	}
 }
 
 // watching describes which versions answer, how they do, and how to tell what came of it.
@@ -109,7 +125,8 @@ func (d describer) batch() *huma.Operation {
 	a := d.with(answers{"200": ok}, reflect.TypeFor[Failure](), "400", "406", "415", "503")
 	listings := &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Ref: "#/components/schemas/Listing"}}
 	return &huma.Operation{
-		OperationID: "predictBatch", Method: http.MethodPost, Path: "/predict/batch", Summary: "Price a stream of listings of any length.",
+		OperationID: "predictBatch", Method: http.MethodPost, Path: batchPath, Summary: "Price a stream of listings of any length.",
+		Description: "The body may have the Content-Encoding gzip. Sentences are in English or Spanish, as Accept-Language asks.",
 		Parameters: []*huma.Param{
 			{Name: asOfField, In: "query", Description: fieldTable[atAsOf].Doc, Schema: &huma.Schema{Type: huma.TypeString}},
 			{Name: "record", In: "query", Description: "Whether to record the predictions.", Schema: &huma.Schema{Type: huma.TypeBoolean}},

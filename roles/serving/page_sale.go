@@ -89,7 +89,7 @@ func (r *role) tellSale(c echo.Context) error {
 // typedNumber is a number if a text is one that JSON can hold, else the text.
 func typedNumber(text string) any {
 	text = strings.TrimSpace(text)
-	if n, err := strconv.ParseFloat(text, 64); err == nil && !math.IsNaN(n) && !math.IsInf(n, 0) {
+	if n, ok := parseNumber(text); ok && !math.IsInf(n, 0) {
 		return n
 	}
 	return text

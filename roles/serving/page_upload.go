@@ -40,7 +40,7 @@ func (r *role) upload(c echo.Context) error {
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentDisposition, mime.FormatMediaType("attachment", map[string]string{"filename": pricedName(file.FileName())}))
 	c.SetRequest(inner)
-	b := &batch{role: r, now: recordable(time.Now())}
+	b := &batch{role: r, now: recordable(time.Now()), tell: r.site.Teller(c.Response(), asked)}
 	err = b.serve(c)
 	c.SetRequest(asked) // whoever shows an error asks what the browser wants
 	outcome := outcomeOf(err)

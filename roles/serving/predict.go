@@ -2,7 +2,6 @@ package serving
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -38,6 +37,8 @@ type ErrorDetail struct {
 	Loc  []any  `json:"loc" nullable:"false" doc:"Where: body, and the name of the field or the byte of the body."`
 	Msg  string `json:"msg" doc:"What is wrong and what to send instead."`
 	Type string `json:"type" doc:"Kind of the error."`
+
+	Input string `json:"input,omitempty" doc:"The row as it came, where it cannot be read as CSV; at most its first kilobyte."`
 }
 
 // ValidationError is the body of status 422.
@@ -168,13 +169,7 @@ func unprocessable(c echo.Context, problems []fieldError) error {
 	return c.JSON(http.StatusUnprocessableEntity, detailsOf(problems))
 }
 
-func detailsOf(problems []fieldError) ValidationError {
-	out := ValidationError{Detail: make([]ErrorDetail, 0, len(problems))}
-	for _, p := range problems {
-		out.Detail = append(out.Detail, ErrorDetail{Loc: p.Loc, Msg: fmt.Sprintf(p.Format, p.Args...), Type: p.Type})
-	}
-	return out
-}
+func detailsOf(problems []fieldError) ValidationError { return teller(nil).details(problems) }
 
 // writeError answers {"detail": …} as FastAPI does, or a page where a browser asks for one.
 func (r *role) writeError(c echo.Context, err error) error {
@@ -191,7 +186,11 @@ func (r *role) writeError(c echo.Context, err error) error {
 	if done, err := protocolError(c, status, err); done {
 		return err
 	}
-	return c.JSON(status, Failure{Detail: apperror.MessageOf(err), RequestID: httpserver.RequestID(c)})
+	tell := teller(nil)
+	if c.Path() == batchPath { // the page sends files there
+		tell = r.site.Teller(c.Response(), c.Request())
+	}
+	return c.JSON(status, Failure{Detail: tell.ended(err), RequestID: httpserver.RequestID(c)})
 }
 
 // health is GET /health, as the original had it.

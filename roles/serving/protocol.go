@@ -30,7 +30,7 @@ func protocolError(c echo.Context, status int, err error) (bool, error) {
 
 // programsOnly are the addresses that answer with JSON though a browser asks.
 func programsOnly(path string) bool {
-	return strings.HasSuffix(path, "/predict") || slices.Contains([]string{"/predict/batch", "/feedback", invocationsPath, oipPath}, path) || strings.HasPrefix(path, oipPath+"/")
+	return strings.HasSuffix(path, "/predict") || slices.Contains([]string{batchPath, "/feedback", invocationsPath, oipPath}, path) || strings.HasPrefix(path, oipPath+"/")
 }
 
 // modelVersion finds the version that an address names; without a number, the one that answers the request. Codes: NotFound, FailedPrecondition if it cannot be

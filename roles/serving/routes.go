@@ -11,13 +11,13 @@ import (
 // routes lists every address of the role.
 func (r *role) routes() []httpserver.Route {
 	static := echo.WrapHandler(r.site.Static())
-	return []httpserver.Route{
+	all := []httpserver.Route{
 		{Method: http.MethodPost, Path: "/predict", Right: httpserver.Write, Handler: r.predict, BodyLimit: maxListBody},
 		{Method: http.MethodPost, Path: "/feedback", Right: httpserver.Write, Handler: r.feedback, BodyLimit: maxBody},
 		{Method: http.MethodPost, Path: "/models/:" + versionParam + "/predict", Right: httpserver.Write, Handler: r.predict, BodyLimit: maxListBody},
 		{Method: http.MethodGet, Path: "/models", Right: httpserver.Read, Handler: r.models},
 		{Method: http.MethodGet, Path: "/drift", Right: httpserver.Read, Handler: r.drift},
-		{Method: http.MethodPost, Path: "/predict/batch", Right: httpserver.Write, Handler: r.predictBatch, BodyLimit: httpserver.NoBodyLimit},
+		{Method: http.MethodPost, Path: batchPath, Right: httpserver.Write, Handler: r.predictBatch, BodyLimit: httpserver.NoBodyLimit},
 		{Method: http.MethodPost, Path: invocationsPath, Right: httpserver.Write, Handler: r.invocations, BodyLimit: maxFrame},
 		{Method: http.MethodGet, Path: "/ping", Right: httpserver.Public, Handler: r.ping},
 		{Method: http.MethodGet, Path: "/version", Right: httpserver.Public, Handler: r.mlflowVersion},
@@ -44,4 +44,10 @@ func (r *role) routes() []httpserver.Route {
 		{Method: http.MethodPost, Path: "/", Right: httpserver.Write, Handler: r.submitForm, BodyLimit: maxBody},
 		{Method: http.MethodGet, Path: "/static/*", Right: httpserver.Public, Handler: static},
 	}
+	for i := range all {
+		if all[i].Method == http.MethodPost && all[i].Path != batchPath { // which unpacks
+			all[i].Handler = unpackedOnly(all[i].Handler)
+		}
+	}
+	return all
 }

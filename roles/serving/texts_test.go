@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"tasador/pkg/testkit/modeltest"
 )
 
 func spanish(t *testing.T) map[string]string {
@@ -42,6 +44,37 @@ func TestEveryTextOfTheFormIsTranslated(t *testing.T) {
 		}
 	}
 	require.GreaterOrEqual(t, len(sentences), 8, "the values do not reach every sentence")
+}
+
+// TestWhatIsWrongWithAFileIsSaidInTheLanguageOfItsReader sends files as the page and its form do.
+func TestWhatIsWrongWithAFileIsSaidInTheLanguageOfItsReader(t *testing.T) {
+	s := startServer(t, modeltest.Train(t, 5))
+	csv := "status,bed,bath,acre_lot,house_size\nsold,-3,2,1,2000\nso\"ld,3,2,1,2000\nsold,3,2,1,2000,7\n"
+	lines := "{\n[]\n5\n" + `{"bed":"x"}` + "\n"
+	form := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"houses.csv\"\r\n\r\n" + csv + "\r\n--x--\r\n"
+	english := []string{"bed: this must not be negative", "the quotes of the row do not pair", "more than the 5 fields"}
+	spanish := []string{"bed: no debe ser negativo", "las comillas de la fila no están en pares", "más que los 5 campos"}
+	for _, c := range []struct {
+		path, kind, body string
+		header, says     []string
+	}{
+		{batchPath, mimeCSV, csv, nil, english},
+		{batchPath, mimeCSV, csv, []string{"Accept-Language", "es-CO,es;q=0.9,en;q=0.5"}, spanish},
+		{batchPath, mimeCSV, csv, []string{"Accept-Language", "es", "Cookie", "lang=en"}, english},
+		{uploadPath, "multipart/form-data; boundary=x", form, []string{"Cookie", "lang=es"}, spanish},
+		{uploadPath, "multipart/form-data; boundary=x", form, nil, english},
+		{batchPath, mimeNDJSON, lines, []string{"Accept-Language", "es"}, []string{
+			"el cuerpo no es JSON: termina a la mitad en el byte 1", "(una lista, true o false); envíe una vivienda", "(un número)", "debe ser un número, por ejemplo 3", "este campo es obligatorio",
+		}},
+		{batchPath, "application/json", "[{}}", []string{"Accept-Language", "es"}, []string{"el cuerpo no es un arreglo JSON"}},
+		{batchPath, mimeCSV, "bed\n", []string{"Accept-Language", "es"}, []string{"el CSV no tiene la columna status"}},
+		{batchPath, "text/plain", "", []string{"Accept-Language", "es"}, []string{"diga cuál en Content-Type"}},
+	} {
+		a := s.post(t, c.path, c.kind, c.body, c.header...)
+		for _, says := range c.says {
+			require.Contains(t, a.body, says, "%s %v", c.path, c.header)
+		}
+	}
 }
 
 func checked(v values) []fieldError {
