@@ -56,6 +56,7 @@ func TestVersionsAnswerSideBySide(t *testing.T) {
 	t.Run("the version that is asked for answers", func(t *testing.T) { versionIsAskedFor(t, s) })
 	t.Run("requests are shared by their ids", func(t *testing.T) { requestsAreShared(t, s) })
 	t.Run("what answers is listed", func(t *testing.T) { versionsAreListed(t, s) })
+	t.Run("the shadow is asked about features", func(t *testing.T) { shadowIsAskedAboutFeatures(t, s) })
 	t.Run("drift is told", func(t *testing.T) { driftIsTold(t, s) })
 }
 
@@ -135,6 +136,40 @@ func requestsAreShared(t *testing.T, s *stack) {
 	require.Len(t, seen, 2)
 	require.Greater(t, seen["champion1"], 10)
 	require.Greater(t, seen["challenger2"], 10)
+}
+
+// shadowIsAskedAboutFeatures sends frames of encoded features, of which the champion answers some.
+func shadowIsAskedAboutFeatures(t *testing.T, s *stack) {
+	compared := func() (n uint64) {
+		_, body := get(t, s.serving("/metrics"))
+		for line := range strings.Lines(body) {
+			if _, err := fmt.Sscanf(line, "tasador_shadow_compared_total %d", &n); err == nil {
+				return n
+			}
+		}
+		t.Fatal("nothing is counted")
+		return 0
+	}
+	features := s.servedModel(t, "1").Schema.Features
+	row := make([]float64, len(features))
+	frame, err := json.Marshal(map[string]any{"dataframe_split": map[string]any{"columns": features, "data": [][]float64{row, row, row}}})
+	require.NoError(t, err)
+	before, champions := compared(), uint64(0)
+	for i := range 20 {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.serving("/invocations"), strings.NewReader(string(frame)))
+		require.NoError(t, err)
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("X-Request-Id", fmt.Sprint("features-", i))
+		res, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.Equal(t, http.StatusOK, res.StatusCode)
+		if res.Header.Get("Tasador-Model-Version") == "1" {
+			champions++
+		}
+	}
+	require.Positive(t, champions)
+	require.Eventually(t, func() bool { return compared() == before+3*champions }, 30*time.Second, 10*time.Millisecond)
 }
 
 func versionsAreListed(t *testing.T, s *stack) {

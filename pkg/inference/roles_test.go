@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -340,6 +341,53 @@ func TestTheShadowIsComparedWithTheAnswers(t *testing.T) {
 	p.Tell(&l, modeltest.AsOf(), 1, served) // nobody is compared with an answer that is not the champion's
 	stop()
 	require.EqualValues(t, 500, p.ShadowReport().Compared)
+}
+
+// TestTheShadowIsAskedAboutFeatures tells it features that came encoded: one that has the same computes a price from them.
+func TestTheShadowIsAskedAboutFeatures(t *testing.T) {
+	s := &shelf{}
+	first, second := modeltest.Train(t, 1), modeltest.Train(t, 2)
+	other := modeltest.Train(t, 2)
+	slices.Reverse(other.Schema.Features)
+	slices.Reverse(other.Coefficients)
+	slices.Reverse(other.Training.Statistics)
+	slices.Reverse(other.SelfTest.Features)
+	s.promote(modeltest.Folder(t, first), 1)
+	s.add(modeltest.Folder(t, second), 2)
+	s.add(modeltest.Folder(t, other), 3)
+	s.alias("next", "2")
+	opts := options(t, s)
+	opts.Shadow = inference.Ref{Alias: "next"}
+	p := inference.New(opts)
+	run(t, p)
+	served, err := p.Current()
+	require.NoError(t, err)
+	var absolute float64
+	listings := modeltest.Listings(9, 300)
+	tell := func() {
+		absolute = 0
+		for _, l := range listings {
+			x, err := first.Schema.Encode(l, modeltest.AsOf())
+			require.NoError(t, err)
+			price, err := first.PriceOf(x)
+			require.NoError(t, err)
+			shadows, err := second.PriceOf(x)
+			require.NoError(t, err)
+			absolute += math.Abs(shadows-price) / float64(len(listings))
+			p.TellEncoded(x, price, served)
+			clear(x) // they are the caller's
+		}
+	}
+	tell()
+	require.Eventually(t, func() bool { return p.ShadowReport().Compared == 300 }, time.Minute, time.Millisecond)
+	require.InEpsilon(t, absolute, p.ShadowReport().Differences.Absolute.Mean, 1e-9)
+
+	s.alias("next", "3")
+	require.Eventually(t, func() bool { return p.Followed()[1].Served.Version == "3" }, time.Minute, time.Millisecond)
+	tell()
+	l := model.Example()
+	p.Tell(&l, modeltest.AsOf(), 1, served) // behind the others, if there are any
+	require.Eventually(t, func() bool { return p.ShadowReport().Compared == 301 }, time.Minute, time.Millisecond)
 }
 
 func TestAShadowThatPanicsHarmsNothing(t *testing.T) {

@@ -3,6 +3,7 @@ package inference
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,6 +51,7 @@ type bench struct {
 type job struct {
 	listing property.Listing
 	asOf    time.Time
+	encoded []float64 // nil, or the features that came instead of a listing
 	price   float64
 	by      *Served
 }
@@ -80,18 +82,39 @@ func (s *shadow) stop() { s.work(nil) }
 // Tell lets the shadow price what the champion answered, if there is a shadow. It never waits: what finds the queue full is dropped and counted.
 // It keeps nothing of the listing but copies of what prices are computed from.
 func (p *Predictor) Tell(listing *property.Listing, asOf time.Time, price float64, by *Served) {
-	b := p.shadow.bench.Load()
-	if b == nil || by.Role != Champion {
+	b := p.shadow.listens(by)
+	if b == nil {
 		return
 	}
 	l := *listing
 	// The texts may hang on the whole body of a request.
 	l.City, l.State, l.ZipCode = property.Text{}, property.Text{}, property.Text{}
 	l.Status.Value, l.PrevSoldDate.Value = strings.Clone(l.Status.Value), strings.Clone(l.PrevSoldDate.Value)
+	p.shadow.tell(b, job{listing: l, asOf: asOf, price: price, by: by})
+}
+
+// TellEncoded is Tell for features that came instead of a listing. A shadow with other features, or in another order, is not told: it would need the listing.
+func (p *Predictor) TellEncoded(x []float64, price float64, by *Served) {
+	b := p.shadow.listens(by)
+	if b == nil || !slices.Equal(b.served.Model.Schema.Features, by.Model.Schema.Features) {
+		return
+	}
+	p.shadow.tell(b, job{encoded: slices.Clone(x), price: price, by: by})
+}
+
+// listens returns where the shadow works, nil if there is none or it is not compared with what a version answers.
+func (s *shadow) listens(by *Served) *bench {
+	if by.Role != Champion {
+		return nil
+	}
+	return s.bench.Load()
+}
+
+func (s *shadow) tell(b *bench, j job) {
 	select {
-	case b.queue <- job{listing: l, asOf: asOf, price: price, by: by}:
+	case b.queue <- j:
 	default:
-		p.shadow.dropped.Add(1)
+		s.dropped.Add(1)
 	}
 }
 
@@ -115,7 +138,7 @@ func (s *shadow) compare(b *bench, j *job) {
 			s.fail(b, fmt.Errorf("panic: %v", fault))
 		}
 	}()
-	price, err := s.price(b.served, &j.listing, j.asOf)
+	price, err := s.priceOf(b.served, j)
 	if err != nil {
 		s.fail(b, err)
 		return
@@ -127,6 +150,13 @@ func (s *shadow) compare(b *bench, j *job) {
 	}
 	s.compared.Add(1)
 	s.between(j.by.Identity, b.served.Identity).Add(j.price, price)
+}
+
+func (s *shadow) priceOf(served *Served, j *job) (float64, error) {
+	if j.encoded != nil {
+		return served.Model.PriceOf(j.encoded)
+	}
+	return s.price(served, &j.listing, j.asOf)
 }
 
 func (s *shadow) fail(b *bench, err error) {

@@ -125,7 +125,9 @@ func (r *role) answer(ctx context.Context, q *question) error {
 		q.prices = append(q.prices, price)
 		if !q.unkept {
 			q.version.Watch.Observe(q.scratch, price, q.now)
-			if q.requests[i].Encoded == nil { // another version may have other features
+			if x := q.requests[i].Encoded; x != nil {
+				r.predictor.TellEncoded(x, price, q.version.Served)
+			} else {
 				r.predictor.Tell(&q.requests[i].Listing, q.requests[i].AsOf, price, q.version.Served)
 			}
 		}
