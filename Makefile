@@ -43,6 +43,7 @@ test-short: ## run the tests that need only Go
 lint: $(GOLANGCI_LINT) ## check style, imports, formatting and the list of modules
 	$(GO) mod tidy -diff
 	CGO_ENABLED=0 $(GOLANGCI_LINT) run ./...
+	cd k8s && $(GO) mod tidy -diff && CGO_ENABLED=0 $(GOLANGCI_LINT) run ./...
 
 .PHONY: prepare
 prepare: ## install what the tests and parity checks need beside Go
@@ -151,7 +152,7 @@ docs: build ## write docs/settings.md from the settings
 
 .PHONY: fmt
 fmt: ## format the code
-	gofmt -w main.go roles pkg web migrations
+	gofmt -w main.go roles pkg web migrations k8s
 
 .PHONY: help
 help: ## list the targets

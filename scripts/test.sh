@@ -2,15 +2,17 @@
 # Runs all tests: everything without cgo, then the concurrent packages under the race detector. A skipped test counts as failed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-results=.cache/test-results
+results=$PWD/.cache/test-results
+gotestsum=$PWD/.cache/bin/gotestsum
 rm -rf "$results" && mkdir -p "$results"
 
 run() { # run NAME ARGS...
-  .cache/bin/gotestsum --format pkgname-and-test-fails --jsonfile "$results/$1.json" -- "${@:2}"
+  "$gotestsum" --format pkgname-and-test-fails --jsonfile "$results/$1.json" -- "${@:2}"
 }
 
 export CGO_ENABLED=0
 run all -timeout 20m ./...
+(cd k8s && run k8s -timeout 20m ./...) # the manifests, in a module of their own
 # modernc's SQLite is about 20 times slower under the race detector, so only packages whose own code is concurrent run there.
 CGO_ENABLED=1 run race -race -timeout 20m ./pkg/lifecycle ./pkg/dag ./pkg/dispatch ./pkg/inference ./pkg/httpserver ./pkg/journal ./pkg/listingcsv ./pkg/listingapi ./pkg/loadtest
 CGO_ENABLED=1 run race-groups -race -timeout 20m -run 'Group|FailingBatch|BatchOfClient' ./pkg/sqlstore/trackingstore
