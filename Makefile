@@ -146,6 +146,10 @@ $(KUSTOMIZE):
 	GOBIN=$(TOOLS) $(GO) install sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 	mv $(TOOLS)/kustomize $@
 
+.PHONY: bump
+bump: $(KUSTOMIZE) ## let servers run an image, by a commit that is pushed: make bump REPOSITORY=… TAG=… COMMIT=… SERVERS='servidor1 …'
+	@KUSTOMIZE=$(KUSTOMIZE) scripts/ci/bump.sh '$(REPOSITORY)' '$(TAG)' '$(COMMIT)' $(SERVERS)
+
 .PHONY: docs
 docs: build ## write docs/settings.md from the settings
 	mkdir -p docs && bin/tasador config reference > docs/settings.md
