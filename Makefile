@@ -14,6 +14,10 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint-v2.15.0
 VERSITYGW     := $(TOOLS)/versitygw-v1.8.0
 ACTIONLINT    := $(TOOLS)/actionlint-v1.7.12
 KUSTOMIZE     := $(TOOLS)/kustomize-v5.8.1
+NFPM          := $(TOOLS)/nfpm-v2.45.2
+GORELEASER    := $(TOOLS)/goreleaser-v2.15.1
+CYCLONEDX     := $(TOOLS)/cyclonedx-gomod-v1.10.0
+IMAGE         := $(TOOLS)/image
 
 ##@ Use
 
@@ -32,7 +36,7 @@ run: build ## start all roles and the data source on ./data and stay up
 ##@ Test
 
 .PHONY: test
-test: prepare $(GOTESTSUM) $(VERSITYGW) $(ACTIONLINT) $(KUSTOMIZE) ## install what the tests need, run all of them; a skipped test fails
+test: prepare $(GOTESTSUM) $(VERSITYGW) $(ACTIONLINT) $(KUSTOMIZE) $(NFPM) ## install what the tests need, run all of them; a skipped test fails
 	scripts/test.sh
 
 .PHONY: test-short
@@ -124,6 +128,14 @@ bench-accuracy: prepare ## count the right digits of the ridge on ill-conditione
 	.cache/venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check --target $(@D) -r $<
 	touch $@
 
+##@ Release
+
+# The first time it compiles goreleaser, which takes some minutes.
+.PHONY: release-snapshot
+release-snapshot: prepare $(GORELEASER) $(CYCLONEDX) $(IMAGE) $(NFPM) ## build all that a release has into dist/, sign and check it, build it again and compare, and test its packages and image: [CHECK=0]
+	scripts/release/snapshot.sh
+	$(GO) test -count=1 ./roles/packages -args -packages.dist=$(CURDIR)/dist
+
 ##@ Tools
 
 $(GOTESTSUM):
@@ -149,6 +161,21 @@ $(KUSTOMIZE):
 .PHONY: bump
 bump: $(KUSTOMIZE) ## let servers run an image, by a commit that is pushed: make bump REPOSITORY=… TAG=… COMMIT=… SERVERS='servidor1 …'
 	@KUSTOMIZE=$(KUSTOMIZE) scripts/ci/bump.sh '$(REPOSITORY)' '$(TAG)' '$(COMMIT)' $(SERVERS)
+
+$(GORELEASER):
+	GOBIN=$(TOOLS) $(GO) install github.com/goreleaser/goreleaser/v2@v2.15.1
+	mv $(TOOLS)/goreleaser $@
+
+$(CYCLONEDX): # bills of materials
+	GOBIN=$(TOOLS) $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+	mv $(TOOLS)/cyclonedx-gomod $@
+
+$(IMAGE): scripts/image/go.mod scripts/image/go.sum $(wildcard scripts/image/*.go)
+	$(GO) build -C scripts/image -o $@ .
+
+$(NFPM): # what goreleaser builds packages with
+	GOBIN=$(TOOLS) $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+	mv $(TOOLS)/nfpm $@
 
 .PHONY: docs
 docs: build ## write docs/settings.md from the settings

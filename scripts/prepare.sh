@@ -14,6 +14,9 @@ need chromium chromium fonts-dejavu-core
 need npm npm
 need gcc gcc libc6-dev
 need wrk wrk
+need systemd-analyze systemd
+need rpm rpm
+need lintian lintian
 need /usr/sbin/mariadbd mariadb-server
 need shellcheck shellcheck
 need skopeo skopeo

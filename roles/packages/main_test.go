@@ -1,0 +1,33 @@
+// Package packages_test installs, runs, upgrades and removes the packages, and runs the image, as users of them do.
+package packages_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+)
+
+const inside = "TASADOR_TEST_MOUNTS" // set in the process whose mounts are its own
+
+// TestMain runs the tests as root in a mount namespace of their own, so that what they mount goes when they end, however they end.
+func TestMain(m *testing.M) {
+	if os.Getuid() != 0 || os.Getenv(inside) != "" {
+		os.Exit(m.Run())
+	}
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Env = append(os.Environ(), inside+"=1")
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGTERM}
+	err := cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		os.Exit(exit.ExitCode())
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "a mount namespace is needed:", err)
+		os.Exit(1)
+	}
+}
