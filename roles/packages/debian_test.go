@@ -97,7 +97,7 @@ func TestDebianPackage(t *testing.T) {
 	// A removal stops the roles and keeps what is theirs; a purge does not.
 	require.Empty(t, told())
 	m.output("dpkg", "--remove", "tasador")
-	require.Equal(t, []string{"stop tasador@*.service", "daemon-reload"}, told())
+	require.Equal(t, []string{"stop tasador@*.service", "reset-failed tasador@*.service", "daemon-reload"}, told())
 	require.NoFileExists(t, m.path("/usr/bin/tasador"))
 	require.FileExists(t, m.path(settings))
 	require.FileExists(t, m.path("/var/lib/tasador/tracking/tracking.db"))

@@ -115,7 +115,8 @@ func (m *machine) owner(name string) string {
 func (m *machine) recordSystemctl() (told func() []string) {
 	m.t.Helper()
 	const log = "/run/systemctl.log"
-	m.write("/usr/local/bin/systemctl", "#!/bin/sh\necho \"$*\" >>"+log+"\n", 0o755)
+	_ = os.Remove(m.path("/usr/bin/systemctl"))
+	m.write("/usr/bin/systemctl", "#!/bin/sh\necho \"$*\" >>"+log+"\n", 0o755)
 	require.NoError(m.t, os.MkdirAll(m.path("/run/systemd/system"), 0o755))
 	return func() []string {
 		content, err := os.ReadFile(m.path(log))

@@ -6,6 +6,7 @@ case "$1" in
 remove | deconfigure | 0)
   if [ -d /run/systemd/system ]; then
     systemctl stop 'tasador@*.service' || true
+    systemctl reset-failed 'tasador@*.service' || true
     if [ "$1" = 0 ]; then # Debian keeps until a purge what was enabled
       systemctl --no-reload disable tasador@.service || true
     fi
