@@ -46,7 +46,7 @@ func healthOf(ctx context.Context, cfg *config.Config, roles []string) (status s
 	var asking sync.WaitGroup
 	for i, role := range roles {
 		asking.Go(func() {
-			r, err := httpserver.AskSelf(ctx, role, *cfg.Listen(role))
+			r, err := httpserver.AskSelf(ctx, role, *cfg.Listen(role), cfg.Encrypted())
 			answers[i] = err == nil && r.Ours
 			switch {
 			case !answers[i]:

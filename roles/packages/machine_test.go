@@ -22,9 +22,12 @@ type machine struct {
 func newMachine(t *testing.T) *machine {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("needs root and overlayfs")
+		t.Skip("needs root")
 	}
 	require.Zero(t, os.Getuid(), "packages are installed by root; run the tests as root")
+	if !layers {
+		return thisMachine(t)
+	}
 	top, err := os.MkdirTemp("", "machine-")
 	require.NoError(t, err)
 	mount := func(source, target, kind string, flags uintptr, options string) {
@@ -46,6 +49,21 @@ func newMachine(t *testing.T) *machine {
 		require.NoError(t, os.Remove(top))
 	})
 	m.output("sh", "-c", "if dpkg -s tasador >/dev/null 2>&1; then dpkg --purge tasador; fi")
+	return m
+}
+
+// thisMachine stands in where root may not mount, as in a container, which is thrown away; whatever the tests put on it they remove.
+func thisMachine(t *testing.T) *machine {
+	t.Helper()
+	m := &machine{t: t, root: "/"}
+	for _, name := range []string{"/usr/bin/tasador", "/etc/tasador", "/var/lib/tasador", "/run/systemd/system"} {
+		require.NoFileExists(t, name, "the tests remove what they install; they do not do that where tasador or systemd is in use")
+		require.NoDirExists(t, name, "the tests remove what they install; they do not do that where tasador or systemd is in use")
+	}
+	t.Cleanup(func() {
+		m.output("sh", "-c", "if dpkg -s tasador >/dev/null 2>&1; then dpkg --purge tasador; fi; if rpm -q tasador >/dev/null 2>&1; then rpm --erase tasador; fi; "+
+			"rm -rf /etc/tasador /var/lib/tasador /run/notify-* /root/tasador*.deb /root/tasador*.rpm; if id tasador >/dev/null 2>&1; then userdel tasador; fi")
+	})
 	return m
 }
 
@@ -115,8 +133,17 @@ func (m *machine) owner(name string) string {
 func (m *machine) recordSystemctl() (told func() []string) {
 	m.t.Helper()
 	const log = "/run/systemctl.log"
-	_ = os.Remove(m.path("/usr/bin/systemctl"))
-	m.write("/usr/bin/systemctl", "#!/bin/sh\necho \"$*\" >>"+log+"\n", 0o755)
+	const real = "/usr/bin/systemctl"
+	if !layers {
+		require.NoError(m.t, os.Rename(real, real+".real"))
+		m.t.Cleanup(func() {
+			require.NoError(m.t, os.Rename(real+".real", real))
+			require.NoError(m.t, os.RemoveAll("/run/systemd/system"))
+			_ = os.Remove(log) // it may have been read
+		})
+	}
+	_ = os.Remove(m.path(real)) // which may be a link
+	m.write(real, "#!/bin/sh\necho \"$*\" >>"+log+"\n", 0o755)
 	require.NoError(m.t, os.MkdirAll(m.path("/run/systemd/system"), 0o755))
 	return func() []string {
 		content, err := os.ReadFile(m.path(log))
