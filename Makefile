@@ -48,6 +48,7 @@ lint: $(GOLANGCI_LINT) ## check style, imports, formatting and the list of modul
 	$(GO) mod tidy -diff
 	CGO_ENABLED=0 $(GOLANGCI_LINT) run ./...
 	cd k8s && $(GO) mod tidy -diff && CGO_ENABLED=0 $(GOLANGCI_LINT) run ./...
+	cd scripts/image && $(GO) mod tidy -diff && CGO_ENABLED=0 $(GOLANGCI_LINT) run ./...
 
 .PHONY: prepare
 prepare: ## install what the tests and parity checks need beside Go
@@ -183,7 +184,7 @@ docs: build ## write docs/settings.md from the settings
 
 .PHONY: fmt
 fmt: ## format the code
-	gofmt -w main.go roles pkg web migrations k8s
+	gofmt -w main.go roles pkg web migrations k8s scripts
 
 .PHONY: help
 help: ## list the targets

@@ -67,14 +67,14 @@ func image(t *testing.T) string {
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	bin := binary(t, "1.0.0")
-	make := func() string {
+	pack := func() string {
 		archive := filepath.Join(t.TempDir(), "image.tar")
 		out, err := exec.Command(program, "--add="+runtime.GOARCH+"="+bin, "--binaries="+t.TempDir(), "--archive="+archive,
 			"--version=1.0.0", "--revision=0123456789abcdef", "--created=1767225600").CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		return archive
 	}
-	first, second := make(), make()
+	first, second := pack(), pack()
 	a, err := os.ReadFile(first)
 	require.NoError(t, err)
 	b, err := os.ReadFile(second)

@@ -133,17 +133,17 @@ func (m *machine) owner(name string) string {
 func (m *machine) recordSystemctl() (told func() []string) {
 	m.t.Helper()
 	const log = "/run/systemctl.log"
-	const real = "/usr/bin/systemctl"
+	const program = "/usr/bin/systemctl"
 	if !layers {
-		require.NoError(m.t, os.Rename(real, real+".real"))
+		require.NoError(m.t, os.Rename(program, program+".ours"))
 		m.t.Cleanup(func() {
-			require.NoError(m.t, os.Rename(real+".real", real))
+			require.NoError(m.t, os.Rename(program+".ours", program))
 			require.NoError(m.t, os.RemoveAll("/run/systemd/system"))
 			_ = os.Remove(log) // it may have been read
 		})
 	}
-	_ = os.Remove(m.path(real)) // which may be a link
-	m.write(real, "#!/bin/sh\necho \"$*\" >>"+log+"\n", 0o755)
+	_ = os.Remove(m.path(program)) // which may be a link
+	m.write(program, "#!/bin/sh\necho \"$*\" >>"+log+"\n", 0o755)
 	require.NoError(m.t, os.MkdirAll(m.path("/run/systemd/system"), 0o755))
 	return func() []string {
 		content, err := os.ReadFile(m.path(log))

@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -85,7 +84,7 @@ func writeArchive(index v1.ImageIndex, o options) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // it is a temporary one
 	path, err := layout.Write(dir, empty.Index)
 	if err != nil {
 		return err
@@ -110,18 +109,15 @@ func writeArchive(index v1.ImageIndex, o options) error {
 // pack writes the files of a folder, in the order of their names, with the same owner and time.
 func pack(out io.Writer, dir string, created time.Time) error {
 	w := tar.NewWriter(out)
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || path == dir {
-			return err
-		}
-		name, err := filepath.Rel(dir, path)
-		if err != nil {
+	files := os.DirFS(dir)
+	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || name == "." {
 			return err
 		}
 		if d.IsDir() {
 			return w.WriteHeader(&tar.Header{Name: name + "/", Mode: 0o755, ModTime: created, Typeflag: tar.TypeDir})
 		}
-		content, err := os.ReadFile(path)
+		content, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
 		}

@@ -44,14 +44,14 @@ func run(o options) error {
 	if o.binaries == "" || o.archive == "" || o.version == "" {
 		return errors.New("--binaries, --archive and --version say what to make")
 	}
-	if err := os.MkdirAll(o.binaries, 0o755); err != nil {
+	if err := os.MkdirAll(o.binaries, 0o750); err != nil {
 		return err
 	}
-	lock, err := os.OpenFile(filepath.Join(o.binaries, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	lock, err := os.OpenFile(filepath.Join(o.binaries, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
-	defer lock.Close()
+	defer func() { _ = lock.Close() }() // nothing is written to it
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return fmt.Errorf("lock %s: %w", lock.Name(), err)
 	}
@@ -77,8 +77,8 @@ func copyFile(to, from string) error {
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+	defer func() { _ = in.Close() }() // only read from
+	if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
 		return err
 	}
 	out, err := os.Create(to)
