@@ -137,6 +137,11 @@ release-snapshot: prepare $(GORELEASER) $(CYCLONEDX) $(IMAGE) $(NFPM) ## build a
 	scripts/release/snapshot.sh
 	$(GO) test -count=1 ./roles/packages -args -packages.dist=$(CURDIR)/dist
 
+# It fetches a Debian once, about 100 MB.
+.PHONY: machine
+machine: ## boot a Debian with systemd, and install, run, kill, upgrade and remove packages on it: make machine OLDER=FILE.deb NEWER=FILE.deb; needs root, debootstrap and systemd-container
+	scripts/release/machine.sh '$(OLDER)' '$(NEWER)'
+
 ##@ Tools
 
 $(GOTESTSUM):
