@@ -63,8 +63,10 @@ func AskSelf(ctx context.Context, role, listen string, encrypted bool) (Readines
 	var dialer net.Dialer
 	transport := &http.Transport{
 		DisableKeepAlives: true,
-		DialContext:       func(ctx context.Context, network, _ string) (net.Conn, error) { return dialer.DialContext(ctx, network, listen) },
-		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // #nosec G402 -- as said
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, listen)
+		},
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // #nosec G402 -- as said
 	}
 	scheme := "http"
 	if encrypted {

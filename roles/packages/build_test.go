@@ -33,7 +33,12 @@ func tool(t testing.TB, name string) string {
 // binary compiles tasador with a version as a release does, apart from what would compile all it consists of anew.
 func binary(t testing.TB, version string) string {
 	t.Helper()
-	return testkit.Build(t, "-ldflags=-s -w -X tasador/pkg/observability.version="+version)
+	path := filepath.Join(kept, "tasador-"+version)
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	require.NoError(t, os.Rename(testkit.Build(t, "-ldflags=-s -w -X tasador/pkg/observability.version="+version), path))
+	return path
 }
 
 // nfpmKeys are the keys of nfpm that are called otherwise in goreleaser's configuration, or nothing.

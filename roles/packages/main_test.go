@@ -19,7 +19,7 @@ const inside = "TASADOR_TEST_MOUNTS" // set in the process whose mounts are its 
 // have one.
 func TestMain(m *testing.M) {
 	if os.Getuid() != 0 || layers {
-		os.Exit(m.Run())
+		os.Exit(run(m))
 	}
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Env = append(os.Environ(), inside+"=1")
@@ -29,11 +29,25 @@ func TestMain(m *testing.M) {
 	var exit *exec.ExitError
 	switch {
 	case errors.Is(err, os.ErrPermission):
-		os.Exit(m.Run())
+		os.Exit(run(m))
 	case errors.As(err, &exit):
 		os.Exit(exit.ExitCode())
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "the tests cannot be started in a mount namespace:", err)
 		os.Exit(1)
 	}
+}
+
+// kept holds what several tests use.
+var kept string
+
+func run(m *testing.M) int {
+	var err error
+	if kept, err = os.MkdirTemp("", "packages-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	code := m.Run()
+	_ = os.RemoveAll(kept) // it is a temporary folder
+	return code
 }
