@@ -11,7 +11,7 @@ subject='chore: run image'
 trailer='Built-From'
 
 # What all servers are made of: whatever is compiled or embedded or says how, and the manifests that they share.
-common=(main.go go.mod go.sum Makefile .goreleaser.yaml pkg roles web migrations k8s/components k8s/overlays/microk8s/servers)
+common=(main.go go.mod go.sum Makefile .goreleaser.yaml scripts/image pkg roles web migrations k8s/components k8s/overlays/microk8s/servers)
 common+=(':(exclude,glob)**/*_test.go' ':(exclude,glob)**/testdata/**')
 
 # manifests SERVER are the paths that only this server is made of.
