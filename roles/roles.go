@@ -47,12 +47,14 @@ func Run(ctx context.Context, cfg *config.Config, names []string, log *slog.Logg
 	if err != nil {
 		return err
 	}
+	doors := slices.Clone(listeners) // below the encryption
 	if err := encrypt(cfg.HTTP, listeners, log); err != nil {
 		closeAll(listeners)
 		return err
 	}
 	cfg.Role = names
 	cfg.SetDefaults(names)
+	waitUntil := time.Now().Add(cfg.StartWait)
 	group := lifecycle.Group{Grace: grace}
 	var held locks
 	if err = errors.Join(backup.CheckFolder(cfg.DataDir), makeDataDir(cfg.DataDir)); err == nil {
@@ -63,7 +65,7 @@ func Run(ctx context.Context, cfg *config.Config, names []string, log *slog.Logg
 			break
 		}
 		var service lifecycle.Service
-		service, err = table()[name](ctx, cfg, listeners[i], log.With("role", name))
+		service, err = patient(table()[name], name, doors[i].(*door), waitUntil)(ctx, cfg, listeners[i], log.With("role", name))
 		if err != nil {
 			err = fmt.Errorf("%s: %w", name, err)
 			break
@@ -122,7 +124,7 @@ func bind(ctx context.Context, cfg *config.Config, names []string) ([]net.Listen
 			return nil, apperror.Wrap(apperror.Unavailable, err, "cannot listen on %s; end what uses it or choose another address with --%s.listen", *addr, name)
 		}
 		*addr = ln.Addr().String()
-		listeners = append(listeners, ln)
+		listeners = append(listeners, &door{TCPListener: ln.(*net.TCPListener)}) // as "tcp" is
 	}
 	return listeners, nil
 }

@@ -9,6 +9,9 @@ type Config struct {
 	Role    []string `name:"role" placeholder:"NAMES" help:"Roles to run, comma-separated: ${roles}. Without it: ${default_roles}, in one process."`
 	DataDir string   `name:"data-dir" default:"./data" type:"path" placeholder:"DIR" help:"Folder for everything that is stored, unless another setting names a place of its own."`
 
+	// A start that waits suits what starts all servers at once; who starts one by hand is told at once what is wrong.
+	StartWait time.Duration `name:"start-wait" default:"0s" placeholder:"DURATION" help:"How long a start waits for databases and for the bucket of artifacts, if they do not answer or are not there yet."`
+
 	Insecure bool `name:"insecure" help:"Allow to listen on other addresses than loopback although nobody has to log in."`
 	Auth     Auth `embed:"" prefix:"auth."`
 	HTTP     HTTP `embed:"" prefix:"http."`

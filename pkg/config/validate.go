@@ -35,6 +35,9 @@ func (c *Config) Validate(roles []string) error {
 	if (c.HTTP.TLSCert == "") != (c.HTTP.TLSKey == "") {
 		return apperror.New(apperror.Invalid, "--http.tls-cert=%s and --http.tls-key=%s belong together; give both or none", c.HTTP.TLSCert, c.HTTP.TLSKey)
 	}
+	if c.StartWait < 0 {
+		return apperror.New(apperror.Invalid, "--start-wait=%s is negative; 0s does not wait", c.StartWait)
+	}
 	if c.HTTP.StopDelay < 0 || c.HTTP.StopDelay > maxStopDelay {
 		return apperror.New(apperror.Invalid, "--http.stop-delay=%s is not between 0s and %s", c.HTTP.StopDelay, maxStopDelay)
 	}

@@ -122,6 +122,15 @@ func (p *Process) Kill(t testing.TB) {
 	<-p.exited
 }
 
+// Failed waits until the process has ended, and checks that it did so with an error of its own.
+func (p *Process) Failed(t testing.TB) {
+	t.Helper()
+	<-p.exited
+	p.killed.Store(true)
+	require.Error(t, p.waitErr, p.log)
+	require.Equal(t, 1, p.cmd.ProcessState.ExitCode(), p.log)
+}
+
 // KilledItself reports whether the process has ended by SIGKILL. Ask when Ended is closed.
 func (p *Process) KilledItself() bool {
 	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)

@@ -53,8 +53,21 @@ func Open(ctx context.Context, address, endpoint string) (*Store, error) {
 	s.upload = transfermanager.New(client.s3, func(o *transfermanager.Options) {
 		o.PartSizeBytes, o.MultipartUploadThreshold, o.Concurrency, o.FailTimeout = partSize, partSize, uploadParts, abortTime
 	})
-	return s, s.Ping(ctx)
+	err = s.Ping(ctx)
+	if code := apperror.CodeOf(err); code == apperror.Unavailable || code == apperror.NotFound {
+		err = &awayError{err}
+	}
+	return s, err
 }
+
+// IsAway reports whether an error of Open says that the server does not answer, or has no such bucket yet, so that the same may succeed later.
+func IsAway(err error) bool { return errors.As(err, new(*awayError)) }
+
+// awayError is an error of Open that may pass by itself.
+type awayError struct{ error }
+
+// Unwrap gives the error that says what is wrong.
+func (e *awayError) Unwrap() error { return e.error }
 
 // parseFolder cuts s3://bucket/prefix into its parts. Codes: Invalid.
 func parseFolder(address string) (bucket, prefix string, err error) {
