@@ -143,10 +143,10 @@ func unusable(err error) bool {
 
 // place puts a version, or none, in place.
 func (p *Predictor) place(t *track, served *Served) {
-	before := t.current.Swap(served)
 	if t == p.shadow.track {
-		p.shadow.work(served)
+		p.shadow.work(served) // first: who sees the version may count on it
 	}
+	before := t.current.Swap(served)
 	if served == nil {
 		if before != nil {
 			p.opts.Log.Info("no version any more", "role", t.role, "follows", t.ref.String(), "version", before.Version)

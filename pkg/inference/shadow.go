@@ -121,6 +121,11 @@ func (s *shadow) tell(b *bench, j job) {
 func (s *shadow) run(b *bench) {
 	for {
 		select {
+		case <-b.done: // before whatever waits
+			return
+		default:
+		}
+		select {
 		case <-b.done:
 			return
 		case j := <-b.queue:
