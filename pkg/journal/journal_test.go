@@ -382,6 +382,61 @@ func TestWhatASinkNeverTakesHoldsNobodyUp(t *testing.T) {
 	require.NoError(t, j.Close())
 	require.Equal(t, []string{"entry 0", "entry 2"}, rows.got())
 	require.Contains(t, log.String(), "put aside")
+	require.EqualValues(t, 1, j.Backlog().Refused)
+	require.Len(t, files(t, dir, "*.refused"), 1)
+
+	for range 2 { // every start tries again
+		j, _ = open(t, dir, 0)
+		require.EqualValues(t, 3, j.Backlog().Entries)
+		_, stop = ship(j, rows)
+		stop()
+		require.EqualValues(t, 1, j.Backlog().Refused)
+		require.NoError(t, j.Close())
+		require.Len(t, files(t, dir, "*.refused"), 1)
+	}
+	rows.refuse = ""
+	j, _ = open(t, dir, 0)
+	appendAll(t, j, numbered(3, 5))
+	_, stop = ship(j, rows)
+	stop()
+	require.Zero(t, j.Backlog().Refused)
+	require.NoError(t, j.Close())
+	require.ElementsMatch(t, numbered(0, 5), rows.got())
+	require.Empty(t, files(t, dir, "*.refused"))
+	require.Empty(t, all(t, dir))
+}
+
+// TestAKillForgetsNothingThatWasRefused copies the folder after every batch, as a kill leaves it, and brings what it holds to a sink that takes all.
+func TestAKillForgetsNothingThatWasRefused(t *testing.T) {
+	dir := t.TempDir()
+	rows := newTable()
+	rows.refuse = "entry 10"
+	j, _ := open(t, dir, 1000)
+	appendAll(t, j, numbered(0, 100))
+	var left []string
+	_, stop := ship(j, sinkFunc(func(ctx context.Context, entries []journal.Entry) ([]int, error) {
+		folder := t.TempDir() // before the batch, behind the checkpoint of the last one
+		left = append(left, folder)
+		if err := os.CopyFS(folder, os.DirFS(dir)); err != nil {
+			panic(err)
+		}
+		return rows.Store(ctx, entries)
+	}))
+	stop()
+	require.NoError(t, j.Close())
+	require.Greater(t, len(left), 2)
+	require.Len(t, rows.got(), 99)
+	for _, folder := range append(left, dir) {
+		again := newTable()
+		for range 2 { // what was put aside beside its segment is taken back at the second start
+			j, _ := open(t, folder, 0)
+			_, stop := ship(j, again)
+			stop()
+			require.NoError(t, j.Close())
+		}
+		require.Contains(t, again.got(), "entry 10")
+		require.Empty(t, files(t, folder, "*.refused"))
+	}
 }
 
 // TestADamagedDisk changes a byte of an entry that is not shipped yet.

@@ -48,6 +48,7 @@ type backlog struct {
 	appended, appendedBytes atomic.Int64
 	shipped, shippedBytes   atomic.Int64
 	lost                    atomic.Int64               // that were damaged or removed on the disk
+	refused                 atomic.Int64               // that the sink did not take
 	at                      atomic.Pointer[checkpoint] // where the first entry of the backlog is
 }
 
@@ -62,13 +63,14 @@ type Backlog struct {
 	Bytes   int64
 	Oldest  time.Time // of the entries; zero if there are none
 	Damaged int64     // entries that were damaged or removed on the disk since the start; they are not counted above
+	Refused int64     // entries that the sink did not take since the start; nor are they
 }
 
 // Backlog tells what is not shipped yet.
 func (j *Journal) Backlog() Backlog {
 	b := Backlog{Entries: j.backlog.shipped.Load(), Bytes: j.backlog.shippedBytes.Load()} // first: what is counted as shipped was counted as appended before
 	b.Entries, b.Bytes = j.backlog.appended.Load()-b.Entries, j.backlog.appendedBytes.Load()-b.Bytes
-	b.Damaged = j.backlog.lost.Load()
+	b.Damaged, b.Refused = j.backlog.lost.Load(), j.backlog.refused.Load()
 	if b.Entries > 0 {
 		b.Oldest = j.oldest()
 	}
@@ -127,26 +129,34 @@ func (j *Journal) load() error {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
+	if err := j.takeBack(&at); err != nil {
+		return err
+	}
 	j.backlog.at.Store(&at)
-	return j.takeBack(at)
+	return nil
 }
 
-// takeBack loads the segments that were put aside by a version which could not read them, and which this one can: a newer tasador was away for a while.
-func (j *Journal) takeBack(at checkpoint) error {
+// takeBack loads the segments that were put aside: those that another version could not read and this one can, because a newer tasador was away for a while, and
+// those with an entry that was not taken, which may be now. What of them is there already changes nothing.
+func (j *Journal) takeBack(at *checkpoint) error {
 	entries, err := os.ReadDir(j.opts.Dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries { // by name, which is by number
-		if !strings.HasSuffix(e.Name(), suffix+unreadable) || !e.Type().IsRegular() {
+		name, refused := strings.CutSuffix(e.Name(), refusedSuffix)
+		if !e.Type().IsRegular() || !refused && !strings.HasSuffix(name, suffix+unreadable) || refused && !strings.HasSuffix(name, suffix) {
 			continue
+		}
+		if _, err := os.Stat(filepath.Join(j.opts.Dir, name)); refused && err == nil {
+			continue // a second name of what is shipped now
 		}
 		path := filepath.Join(j.opts.Dir, e.Name())
 		file, err := os.Open(path)
 		if err != nil {
 			return err
 		}
-		_, err = readHeader(file)
+		id, err := readHeader(file)
 		if err := file.Close(); err != nil {
 			return err
 		}
@@ -156,12 +166,18 @@ func (j *Journal) takeBack(at checkpoint) error {
 		if err != nil {
 			return err
 		}
+		if id == at.ID { // it was through, and is to be read from its begin
+			*at = checkpoint{Number: at.Number}
+			if err := at.save(j.opts.Dir); err != nil {
+				return err
+			}
+		}
 		j.last++ // its own number may be behind the checkpoint
 		if err := os.Rename(path, segmentPath(j.opts.Dir, j.last)); err != nil {
 			return err
 		}
-		j.opts.Log.Warn("a segment of the journal that was put aside can be read now; it is shipped", "segment", path, "number", j.last)
-		if err := j.loadSegment(j.last, at); err != nil {
+		j.opts.Log.Warn("a segment of the journal that was put aside is shipped", "segment", path, "number", j.last)
+		if err := j.loadSegment(j.last, *at); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
@@ -232,8 +248,11 @@ func (j *Journal) cut(file *os.File, end int64) error {
 	return errors.Join(file.Truncate(end), file.Sync())
 }
 
-// unreadable is what the name of a file that was put aside ends in.
-const unreadable = ".unreadable"
+// What the names of files that were put aside end in: of one that this version cannot read, and of one with an entry that was refused.
+const (
+	unreadable    = ".unreadable"
+	refusedSuffix = ".refused"
+)
 
 // setAside removes an empty file where a segment should be, and keeps one with content under another name.
 func (j *Journal) setAside(file *os.File, number int64) error {

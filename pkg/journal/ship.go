@@ -2,6 +2,8 @@ package journal
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"sync/atomic"
 	"time"
@@ -32,7 +34,7 @@ const (
 // Sink is where entries are shipped to.
 type Sink interface {
 	// Store keeps the entries. It may be given one again that it has, which then changes nothing. refused are the indexes of entries that it will never be
-	// able to keep. An error means that none is known to be kept: they are brought again later.
+	// able to keep; they are brought again when the process is started again, perhaps as another version. An error means that none is known to be kept: they are brought again later.
 	Store(ctx context.Context, entries []Entry) (refused []int, err error)
 }
 
@@ -44,7 +46,7 @@ type Shipper struct {
 	rush     bool // more come than are shipped beside them
 	failures atomic.Int64
 	failing  atomic.Pointer[error]
-	refused  bool // an entry of the segment that is read
+	refused  bool // an entry of the segment that is read, which could not be put aside yet
 }
 
 // NewShipper returns the shipper of a journal, which has one at most.
@@ -193,11 +195,25 @@ func (s *Shipper) store(ctx context.Context, batch []Entry) error {
 	if err != nil {
 		return err
 	}
-	for _, i := range refused {
-		s.refused = true
-		s.journal.opts.Log.Error("an entry of the journal can never be kept; its segment is put aside", "segment", batch[i].Segment, "sequence", batch[i].Sequence)
+	if len(refused) == 0 {
+		return nil
 	}
+	s.journal.backlog.refused.Add(int64(len(refused)))
+	for _, i := range refused {
+		s.journal.opts.Log.Error("an entry of the journal is not taken; its segment is put aside, and tried again at the next start", "segment", batch[i].Segment, "sequence", batch[i].Sequence)
+	}
+	s.putAside(s.reader.segment)
 	return nil
+}
+
+// putAside gives a segment a second name, under which it stays when it is through. That is before the journal says that the entry is behind it, so that a kill
+// loses nothing.
+func (s *Shipper) putAside(one *segment) {
+	err := os.Link(one.path, one.path+refusedSuffix)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return
+	}
+	s.refused = true // a file system without links: it is renamed at its end
 }
 
 // note tells the log when shipping begins to fail and when it works again, and not each time.
@@ -229,12 +245,12 @@ func (s *Shipper) pass() {
 	}
 }
 
-// remove takes a segment away that is through; one with an entry that was refused is kept under another name.
+// remove takes a segment away that is through; one with an entry that was refused is kept under its other name.
 func (s *Shipper) remove(one *segment) {
 	j := s.journal
 	var err error
 	if s.refused {
-		err = os.Rename(one.path, one.path+".refused")
+		err = os.Rename(one.path, one.path+refusedSuffix)
 		s.refused = false
 	} else {
 		err = os.Remove(one.path)

@@ -180,6 +180,9 @@ func journalMetrics(j *journal.Journal, s *journal.Shipper) []prometheus.Collect
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "tasador_journal_damaged_total", Help: "Requests in the journal that were damaged or removed on the disk before they were in the predictions database.",
 		}, func() float64 { return float64(j.Backlog().Damaged) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "tasador_journal_refused_total", Help: "Requests in the journal that the predictions database did not take; they are tried again at the next start.",
+		}, func() float64 { return float64(j.Backlog().Refused) }),
 	}
 }
 

@@ -36,10 +36,16 @@ func (r *role) noteBacklog(ctx context.Context) *apperror.Sentence {
 	if err == nil {
 		err = r.store.Ping(ctx)
 	}
+	backlog := r.journal.Backlog()
+	if err == nil && backlog.Refused > 0 {
+		return &apperror.Sentence{
+			Format: "%d requests were not taken by the predictions database, because this version of tasador does not know them; they are kept in %s and tried again at the next start",
+			Args:   []any{backlog.Refused, r.journalDir() + "/*.refused"},
+		}
+	}
 	if err == nil {
 		return nil
 	}
-	backlog := r.journal.Backlog()
 	if backlog.Entries == 0 {
 		return &apperror.Sentence{Format: "the next predictions will wait in the journal: %s", Args: []any{apperror.SentenceOf(err)}}
 	}

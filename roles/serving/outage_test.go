@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -97,4 +99,26 @@ func TestTheAgeOfTheBacklogIsNeverNegative(t *testing.T) {
 	})
 	require.NoError(t, s.role.journal.Append(time.Now().Add(time.Hour), []byte("ahead")))
 	require.Contains(t, s.send(t, http.MethodGet, "/metrics", nil).body, "tasador_journal_backlog_age_seconds 0\n")
+}
+
+// TestWhatTheDatabaseDoesNotTakeIsToldAndTriedAgain has an entry in the journal that only another version knows, and starts the server three times.
+func TestWhatTheDatabaseDoesNotTakeIsToldAndTriedAgain(t *testing.T) {
+	dir := t.TempDir()
+	j, err := journal.Open(journal.Options{Dir: filepath.Join(dir, filepath.FromSlash(journalFolder)), Log: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	require.NoError(t, j.Append(time.Now(), []byte("\xffof a newer version")))
+	require.NoError(t, j.Close())
+	for range 3 {
+		t.Run("start", func(t *testing.T) {
+			s := startServerWith(t, modeltest.Train(t, 5), func(cfg *config.Config) {
+				require.NoError(t, os.RemoveAll(filepath.Join(dir, "serving", "model")))
+				cfg.DataDir = dir
+			})
+			require.Eventually(t, func() bool {
+				a := s.send(t, http.MethodGet, "/readyz", nil)
+				return a.StatusCode == http.StatusOK && strings.Contains(a.body, "1 requests were not taken by the predictions database") && strings.Contains(a.body, "/*.refused")
+			}, 30*time.Second, 10*time.Millisecond)
+			require.Contains(t, s.send(t, http.MethodGet, "/metrics", nil).body, "tasador_journal_refused_total 1")
+		})
+	}
 }

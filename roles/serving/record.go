@@ -1,6 +1,8 @@
 package serving
 
 import (
+	"path/filepath"
+
 	"tasador/pkg/apperror"
 	"tasador/pkg/journal"
 	"tasador/pkg/sqlstore/predictionstore"
@@ -53,9 +55,14 @@ func unrecorded(err error) error {
 	return apperror.Wrap(apperror.Unavailable, err, "the prediction cannot be recorded, so it is not given: %s", apperror.SentenceOf(err))
 }
 
+// journalDir is the folder of the journal.
+func (r *role) journalDir() string {
+	return filepath.Join(r.cfg.DataDir, filepath.FromSlash(journalFolder))
+}
+
 // openJournal opens the journal, and the shipper that brings it to the database.
-func (r *role) openJournal(dir string) (err error) {
-	if r.journal, err = journal.Open(journal.Options{Dir: dir, Log: r.log}); err != nil {
+func (r *role) openJournal() (err error) {
+	if r.journal, err = journal.Open(journal.Options{Dir: r.journalDir(), Log: r.log}); err != nil {
 		return err
 	}
 	r.shipper = journal.NewShipper(r.journal, r.store)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -87,7 +86,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		predictor: inference.New(following),
 		spill:     newSpill(outletsDisk),
 	}
-	if err := r.openJournal(filepath.Join(cfg.DataDir, filepath.FromSlash(journalFolder))); err != nil {
+	if err := r.openJournal(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	r.writable = writable.NewProbe("the journal", r.journal.Check)
