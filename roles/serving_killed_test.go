@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -86,6 +88,49 @@ func TestServingKilledUnderLoadLosesNothing(t *testing.T) {
 		}
 	}
 	t.Logf("%d answers, %d rows", len(c.answered), len(rows))
+}
+
+// TestDriftGoesOnAfterAKill kills serving, which loses no more of its windows than the last seconds.
+func TestDriftGoesOnAfterAKill(t *testing.T) {
+	bin, dir := testkit.Build(t), t.TempDir()
+	behind := startStack(t, nil, config.RoleTracking)
+	registered := trackingclient.New(behind.cfg.Tracking.URI, trackingclient.Options{})
+	defer registered.Close()
+	registerTwo(t, registered)
+	_, err := registered.TransitionStage(t.Context(), "RealtorPriceModel", "1", registry.Production, true)
+	require.NoError(t, err)
+	start := func() *testkit.Process {
+		return testkit.Start(t, bin, 1, "--role=serving", "--data-dir", dir, "--serving.listen=127.0.0.1:0", "--tracking.uri", behind.cfg.Tracking.URI)
+	}
+	counted := func(p *testkit.Process) string {
+		_, body := get(t, p.Addresses["serving"]+"/drift")
+		return body
+	}
+	serving := start()
+	for range 10 {
+		status, body := post(t, serving.Addresses["serving"]+"/predict", "["+example+","+example+"]")
+		require.Equal(t, http.StatusOK, status, body)
+	}
+	before := counted(serving)
+	require.Contains(t, before, `"window":"7d","predictions":20,`)
+	path := filepath.Join(dir, "serving", "model", "seen")
+	saved := func() time.Time {
+		info, err := os.Stat(path)
+		if err != nil {
+			return time.Time{}
+		}
+		return info.ModTime()
+	}
+	asked := time.Now()
+	require.Eventually(t, func() bool { return saved().After(asked) || !saved().IsZero() && time.Since(asked) > 15*time.Second }, time.Minute, 10*time.Millisecond)
+	serving.Kill(t)
+
+	serving = start()
+	require.Contains(t, counted(serving), `"window":"7d","predictions":20,`)
+	serving.Stop(t)
+	serving = start()
+	require.Contains(t, counted(serving), `"window":"7d","predictions":20,`)
+	serving.Stop(t)
 }
 
 // killedClients ask a server that comes and goes, and remember what they were answered.

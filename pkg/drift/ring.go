@@ -56,11 +56,15 @@ func (r *ring) at(now time.Time) *block {
 		if b != nil && b.step >= step {
 			return b
 		}
-		fresh := &block{step: step, counts: make([]atomic.Uint32, r.width), sums: make([]sum, r.sums)}
+		fresh := r.fresh(step)
 		if place.CompareAndSwap(b, fresh) {
 			return fresh
 		}
 	}
+}
+
+func (r *ring) fresh(step int64) *block {
+	return &block{step: step, counts: make([]atomic.Uint32, r.width), sums: make([]sum, r.sums)}
 }
 
 // totals adds up the blocks of the span that ends at now, the steps that lie within it and the one under way.

@@ -3,6 +3,7 @@ package inference
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,6 +48,9 @@ func (t *track) lastProblem() error {
 // Run follows the registry until ctx ends. It is ready after the first look, whatever that found, and always returns nil.
 func (p *Predictor) Run(ctx context.Context, ready func()) error {
 	defer p.shadow.stop()
+	var keeping sync.WaitGroup
+	keeping.Go(func() { p.keepSeen(ctx) })
+	defer keeping.Wait()
 	ticks := time.NewTicker(p.opts.Follow)
 	defer ticks.Stop()
 	p.lookAll(ctx)

@@ -109,6 +109,7 @@ func New(opts Options) *Predictor {
 	}
 	p.shadow = newShadow(&track{ref: opts.Shadow, role: Shadow}, opts)
 	p.sweepOthers()
+	p.loadSeen()
 	switch served, err := p.restore(); {
 	case err != nil:
 		opts.Log.Warn("the model kept on disk cannot be used; waiting for tracking", "dir", opts.Dir, "error", err)

@@ -296,7 +296,7 @@ func TestTheLastGoodModelGoesOn(t *testing.T) {
 		for _, e := range entries {
 			names = append(names, e.Name())
 		}
-		require.Equal(t, []string{"3", "current.json"}, names)
+		require.Equal(t, []string{"3", "current.json", "seen"}, names)
 	})
 }
 

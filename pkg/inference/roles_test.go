@@ -471,6 +471,56 @@ func TestTheNextShadowWorksWhileTheLastOneHangs(t *testing.T) {
 	close(release)
 }
 
+// What was seen goes on in the next process, of every version, also if that is asked for only later; what cannot be read begins anew.
+func TestWhatWasSeenOutlivesTheProcess(t *testing.T) {
+	s := &shelf{}
+	s.promote(modeltest.Folder(t, modeltest.Train(t, 1)), 1)
+	s.add(modeltest.Folder(t, modeltest.Train(t, 2)), 2)
+	opts := options(t, s)
+	opts.Now = modeltest.AsOf
+	begin := func() (*inference.Predictor, func(), [2]*drift.Monitor) {
+		p := inference.New(opts)
+		stop := run(t, p)
+		first, err := p.Current()
+		require.NoError(t, err)
+		second, err := p.Version(t.Context(), "2")
+		require.NoError(t, err)
+		return p, stop, [2]*drift.Monitor{first.Watch, second.Watch}
+	}
+	reports := func(watched [2]*drift.Monitor) (all string) { // as text, because NaN is not NaN
+		for _, m := range watched {
+			for _, window := range drift.Windows() {
+				all += fmt.Sprintf("%+v\n", m.Report(window, modeltest.AsOf()))
+			}
+		}
+		return all
+	}
+	p, stop, watched := begin()
+	x, err := modeltest.Train(t, 1).Schema.Encode(model.Example(), modeltest.AsOf())
+	require.NoError(t, err)
+	for i, m := range watched {
+		for n := range 300 {
+			m.Observe(x, float64(n)*1e6, modeltest.AsOf().Add(time.Duration(n-299-i)*time.Hour/4))
+		}
+	}
+	require.True(t, p.Learn("1", 5e5, 4e5, 0.9))
+	want, week, hour := reports(watched), watched[0].Report(drift.Week, modeltest.AsOf()), watched[0].Report(drift.Hour, modeltest.AsOf())
+	require.EqualValues(t, 300, week.Predictions)
+	require.Less(t, hour.Predictions, uint64(10))
+	require.EqualValues(t, 1, hour.Errors.Count)
+	stop()
+
+	p = inference.New(opts) // in which nobody asks for version 2
+	run(t, p)()
+	_, stop, watched = begin()
+	require.Equal(t, want, reports(watched))
+	stop()
+
+	require.NoError(t, os.WriteFile(filepath.Join(opts.Dir, "seen"), []byte("what is this"), 0o600))
+	_, _, watched = begin()
+	require.Zero(t, watched[0].Report(drift.Week, modeltest.AsOf()).Predictions)
+}
+
 // What was seen of a version goes on when it comes back.
 func TestWhatWasSeenOfAVersionIsKept(t *testing.T) {
 	s := &shelf{}

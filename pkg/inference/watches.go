@@ -16,6 +16,7 @@ const maxWatches = 16
 type watches struct {
 	mu   sync.Mutex
 	list []watch // the one asked for last at the end
+	kept []seen  // of the process before, of versions that have no monitor yet
 }
 
 type watch struct {
@@ -32,6 +33,7 @@ func (w *watches) of(what Identity, m *model.Model) *drift.Monitor {
 	var found watch
 	if at < 0 {
 		found = watch{what: what, model: m, monitor: m.Monitor()}
+		w.restore(what, found.monitor)
 		if len(w.list) == maxWatches {
 			w.list = slices.Delete(w.list, 0, 1)
 		}
