@@ -177,7 +177,10 @@ func TestABackupOfAllRolesUnderLoad(t *testing.T) {
 	trigger(t, first, "first")
 	awaitSuccess(t, first, "first")
 	serves := func(p *testkit.Process) func() bool {
-		return func() bool { status, _ := post(t, p.Addresses["serving"]+"/predict", example); return status == http.StatusOK }
+		return func() bool {
+			status, _ := post(t, p.Addresses["serving"]+"/predict", example)
+			return status == http.StatusOK
+		}
 	}
 	require.Eventually(t, serves(first), time.Minute, 20*time.Millisecond, "%s", first.Log())
 	succeed(t, bin, nil, "backup", "--to", place, "--data-dir", dir)
