@@ -1,0 +1,2 @@
+-- The last fence of a task.
+INSERT INTO task_fences (dag_run_id, task_id, fence) VALUES ('run-1', 'split_data', 40);
