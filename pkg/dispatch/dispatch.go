@@ -142,7 +142,7 @@ func (e *Engine) prepare(ctx context.Context) error {
 }
 
 func (e *Engine) drawEpoch(ctx context.Context) error {
-	epoch, err := e.store.NextFence(ctx)
+	epoch, err := e.store.NextEpoch(ctx, time.Now())
 	if err == nil {
 		e.epoch.Store(epoch)
 	}

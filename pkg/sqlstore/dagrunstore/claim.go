@@ -21,10 +21,13 @@ type Claim struct {
 	Lease    time.Time // when it ends unless it is renewed; only Running tells
 }
 
-// NextFence draws from the one growing sequence.
-func (s *Store) NextFence(ctx context.Context) (int64, error) {
-	fence, err := nextFence(s.db.WithContext(ctx))
-	return fence, sqlstore.Translate(err, "the sequence of fences")
+// NextEpoch draws from the one growing sequence of fences for a process that takes over, and raises it to the clock (milliseconds) if it is behind: a database that
+// was restored from a backup is behind the fences that the databases of listings have seen since.
+func (s *Store) NextEpoch(ctx context.Context, now time.Time) (int64, error) {
+	var value int64
+	err := s.db.WithContext(ctx).Raw("UPDATE fence SET value = CASE WHEN value < @now THEN @now ELSE value + 1 END WHERE id = 1 RETURNING value",
+		map[string]any{"now": now.UnixMilli()}).Scan(&value).Error
+	return value, sqlstore.Translate(err, "the sequence of fences")
 }
 
 func nextFence(tx *gorm.DB) (int64, error) {
