@@ -37,6 +37,7 @@ func find(cfg *config.Config) (places, error) {
 	p := places{dir: dir}
 	for _, store := range []struct{ name, url string }{ // in the order of the snapshots
 		{"pipeline", cfg.Pipeline.DB}, {"rawdata", cfg.RawData.URL}, {"cleandata", cfg.CleanData.URL}, {"predictions", cfg.Predictions.URL}, {"tracking", cfg.Tracking.DB},
+		{"auth", cfg.Auth.URL},
 	} {
 		if sqlstore.IsServer(store.url) {
 			p.elsewhere = append(p.elsewhere, store.name+": "+redact.URL(store.url))
