@@ -27,11 +27,11 @@ const (
 // patient builds a role again, until a time, as long as what it stands on is away. So servers that are started together need no order: each waits
 // for those that it needs. What answers and refuses is an error at once, since waiting would not change it.
 func patient(build constructor, name string, at *door, until time.Time) constructor {
-	return func(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger) (lifecycle.Service, error) {
+	return func(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger, guard *httpserver.Guard) (lifecycle.Service, error) {
 		var desk *desk
 		defer func() { desk.close() }()
 		for pause := firstPause; ; pause = min(2*pause, longestPause) {
-			service, err := build(ctx, cfg, ln, log)
+			service, err := build(ctx, cfg, ln, log, guard)
 			away := sqlstore.IsAway(err) || s3store.IsAway(err)
 			if !away || ctx.Err() != nil || time.Until(until) < pause {
 				return service, err

@@ -24,8 +24,8 @@ import (
 	"tasador/roles/tracking"
 )
 
-// constructor builds a role that serves on ln. The role owns ln from then on.
-type constructor func(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger) (lifecycle.Service, error)
+// constructor builds a role that serves on ln, behind guard. The role owns ln from then on.
+type constructor func(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger, guard *httpserver.Guard) (lifecycle.Service, error)
 
 func table() map[string]constructor {
 	return map[string]constructor{
@@ -60,12 +60,16 @@ func Run(ctx context.Context, cfg *config.Config, names []string, log *slog.Logg
 	if err = errors.Join(backup.CheckFolder(cfg.DataDir), makeDataDir(cfg.DataDir)); err == nil {
 		held, err = lock(ctx, cfg, names)
 	}
+	var guard *httpserver.Guard
+	if err == nil {
+		guard, err = httpserver.OpenGuard(ctx, cfg, log)
+	}
 	for i, name := range names {
 		if err != nil {
 			break
 		}
 		var service lifecycle.Service
-		service, err = patient(table()[name], name, doors[i].(*door), waitUntil)(ctx, cfg, listeners[i], log.With("role", name))
+		service, err = patient(table()[name], name, doors[i].(*door), waitUntil)(ctx, cfg, listeners[i], log.With("role", name), guard)
 		if err != nil {
 			err = fmt.Errorf("%s: %w", name, err)
 			break
@@ -74,13 +78,13 @@ func Run(ctx context.Context, cfg *config.Config, names []string, log *slog.Logg
 	}
 	if err != nil {
 		closeAll(listeners)
-		return errors.Join(err, held.release())
+		return errors.Join(err, guard.Close(), held.release())
 	}
 	setCollector(names)
 	return errors.Join(group.Run(ctx, func() {
 		ready()
 		giveBack()
-	}), held.release())
+	}), guard.Close(), held.release())
 }
 
 // Percentages of the heap that may come on top of it before the collector runs.

@@ -18,8 +18,8 @@ import (
 
 // shownPackages are those whose errors can reach a page.
 var shownPackages = []string{
-	"pkg/apperror", "pkg/artifact", "pkg/artifact/dirstore", "pkg/artifact/places", "pkg/artifact/s3store", "pkg/dispatch", "pkg/drift", "pkg/experiment", "pkg/experiment/filter", "pkg/httpserver", "pkg/inference", "pkg/model",
-	"pkg/sqlstore", "pkg/sqlstore/dagrunstore", "pkg/sqlstore/predictionstore", "pkg/sqlstore/trackingstore", "pkg/trackingclient",
+	"pkg/apperror", "pkg/artifact", "pkg/artifact/dirstore", "pkg/artifact/places", "pkg/artifact/s3store", "pkg/auth", "pkg/dispatch", "pkg/drift", "pkg/experiment", "pkg/experiment/filter", "pkg/httpserver", "pkg/inference", "pkg/model",
+	"pkg/sqlstore", "pkg/sqlstore/authstore", "pkg/sqlstore/dagrunstore", "pkg/sqlstore/predictionstore", "pkg/sqlstore/trackingstore", "pkg/trackingclient",
 	"roles/pipeline", "roles/pipeline/pricemodel", "roles/serving", "roles/tracking",
 }
 

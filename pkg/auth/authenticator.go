@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -248,7 +249,22 @@ func (a *Authenticator) checkPassword(ctx context.Context, name, password, addre
 
 func tooMany(wait time.Duration) error {
 	seconds := max(1, int(wait.Round(time.Second).Seconds()))
-	return apperror.New(apperror.RateLimited, "too many logins failed; try again in %d s", seconds)
+	return apperror.Wrap(apperror.RateLimited, waitError(seconds), "too many logins failed; try again in %d s", seconds)
+}
+
+// waitError says how many seconds to wait.
+type waitError int
+
+// Error implements error.
+func (w waitError) Error() string { return strconv.Itoa(int(w)) + " s to wait" }
+
+// RetryAfter returns how many seconds to wait before trying again, if an error says so.
+func RetryAfter(err error) (seconds string, ok bool) {
+	var w waitError
+	if !errors.As(err, &w) {
+		return "", false
+	}
+	return strconv.Itoa(int(w)), true
 }
 
 func unavailable(err error) error {

@@ -19,7 +19,7 @@ import (
 
 // userCommand works on the database of users itself, so that it needs no login, only the right to open the database.
 type userCommand struct {
-	Add      userAdd      `cmd:"" help:"Add a user."`
+	Add      userAdd      `cmd:"" help:"Add a user. Servers with --auth.enabled start when there is an admin."`
 	List     userList     `cmd:"" help:"List the users."`
 	Role     userRole     `cmd:"" help:"Change what a user may do."`
 	Password userPassword `cmd:"" help:"Give a user a new password, and end the user's logins."`

@@ -29,9 +29,15 @@ type Config struct {
 	Schedule    Schedule    `embed:"" prefix:"schedule."`
 }
 
-// Auth says where the users are.
+// Auth says who has to log in, and where the users are.
 type Auth struct {
-	URL string `name:"url" placeholder:"URL" help:"Database of users: sqlite:PATH or postgres://user:password@host:port/name, which several servers may share. Default: sqlite:DATA-DIR/auth.db"`
+	Enabled     bool          `name:"enabled" help:"Everybody has to log in. tasador user add makes the first user."`
+	URL         string        `name:"url" placeholder:"URL" help:"Database of users: sqlite:PATH or postgres://user:password@host:port/name, which several servers may share. Default: sqlite:DATA-DIR/auth.db"`
+	OpenMetrics bool          `name:"open-metrics" help:"Let /metrics be read without a login, for scrapers that have none."`
+	SessionIdle time.Duration `name:"session-idle" default:"12h" placeholder:"DURATION" help:"How long a login on the pages lasts without a request."`
+	SessionLife time.Duration `name:"session-life" default:"168h" placeholder:"DURATION" help:"How long a login on the pages lasts in all."`
+	CallLife    time.Duration `name:"call-life" default:"24h" placeholder:"DURATION" help:"How long a token of the pipeline's POST /auth/token lasts."`
+	Outage      time.Duration `name:"outage" default:"12h" placeholder:"DURATION" help:"How long passwords and tokens that were right go on being taken while the database of users is away."`
 }
 
 // HTTP is what all servers share.

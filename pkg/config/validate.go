@@ -32,6 +32,14 @@ func (c *Config) Validate(roles []string) error {
 			return err
 		}
 	}
+	for _, d := range []struct {
+		key   string
+		value time.Duration
+	}{{"session-idle", c.Auth.SessionIdle}, {"session-life", c.Auth.SessionLife}, {"call-life", c.Auth.CallLife}, {"outage", c.Auth.Outage}} {
+		if d.value <= 0 && (c.Auth.Enabled || d.value < 0) {
+			return apperror.New(apperror.Invalid, "--auth.%s=%s is no time; write it as 12h", d.key, d.value)
+		}
+	}
 	if (c.HTTP.TLSCert == "") != (c.HTTP.TLSKey == "") {
 		return apperror.New(apperror.Invalid, "--http.tls-cert=%s and --http.tls-key=%s belong together; give both or none", c.HTTP.TLSCert, c.HTTP.TLSKey)
 	}
@@ -58,11 +66,11 @@ func (c *Config) validateListen(role string) error {
 		return apperror.New(apperror.Invalid, "--%s.listen=%s is not an address; write it as 127.0.0.1:8080", role, addr)
 	}
 	ip := net.ParseIP(host)
-	if c.Insecure || host == "localhost" || (ip != nil && ip.IsLoopback()) {
+	if c.Auth.Enabled || c.Insecure || host == "localhost" || (ip != nil && ip.IsLoopback()) {
 		return nil
 	}
 	return apperror.New(apperror.Invalid, "--%s.listen=%s can be reached from other machines, where anybody could change everything; "+
-		"listen on 127.0.0.1, or say --insecure if the network protects it", role, addr)
+		"let everybody log in with --auth.enabled, listen on 127.0.0.1, or say --insecure if the network protects it", role, addr)
 }
 
 func validateURI(key, value string) error {

@@ -24,6 +24,10 @@ func StatusOf(err error) int {
 		return http.StatusNotFound
 	case apperror.AlreadyExists, apperror.FailedPrecondition:
 		return http.StatusConflict
+	case apperror.Unauthenticated:
+		return http.StatusUnauthorized
+	case apperror.RateLimited:
+		return http.StatusTooManyRequests
 	case apperror.PermissionDenied:
 		return http.StatusForbidden
 	case apperror.Unavailable:
@@ -50,6 +54,10 @@ func (s *Server) handleError(err error, c echo.Context) {
 		return
 	}
 	err = coded(err, c)
+	if s.refused(c, err) {
+		return
+	}
+	retryAfter(c, err)
 	if apperror.CodeOf(err) == apperror.Internal {
 		s.opts.Log.ErrorContext(c.Request().Context(), "request failed", "request_id", RequestID(c), "path", c.Path(), "error", err)
 	}

@@ -18,11 +18,15 @@ const (
 
 func (s *Server) healthRoutes() []Route {
 	metrics := promhttp.HandlerFor(s.opts.Metrics, promhttp.HandlerOpts{Registry: s.opts.Metrics})
+	readMetrics := Read
+	if s.opts.Guard != nil && s.opts.Guard.cfg.Auth.OpenMetrics {
+		readMetrics = Public
+	}
 	return []Route{
 		{Method: http.MethodGet, Path: "/healthz", Right: Public, Handler: s.healthz},
 		{Method: http.MethodGet, Path: "/readyz", Right: Public, Handler: s.readyz},
-		{Method: http.MethodGet, Path: "/buildinfo", Right: Public, Handler: s.buildinfo},
-		{Method: http.MethodGet, Path: "/metrics", Right: Public, Handler: echo.WrapHandler(metrics)},
+		{Method: http.MethodGet, Path: "/buildinfo", Right: Read, Handler: s.buildinfo},
+		{Method: http.MethodGet, Path: metricsPath, Right: readMetrics, Handler: echo.WrapHandler(metrics)},
 	}
 }
 

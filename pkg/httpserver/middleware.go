@@ -61,7 +61,15 @@ func (s *Server) guarded(c echo.Context, next echo.HandlerFunc) (err error) {
 		h.Set(echo.HeaderConnection, "close")
 	}
 	h["Content-Security-Policy"], h["X-Content-Type-Options"], h["Referrer-Policy"] = contentPolicy, noSniff, referrerPolicy
-	if err := s.checkOrigin(c.Request()); err != nil {
+	right := s.rightOf(c)
+	err = s.checkOrigin(c.Request(), right)
+	if err == nil {
+		err = s.authorize(c, right)
+	}
+	if err != nil {
+		if strings.HasPrefix(c.Request().Header.Get(echo.HeaderAccept), echo.MIMETextHTML) {
+			c.Set(servesPage, true) // a browser is told on a page
+		}
 		return err
 	}
 	return next(c)
@@ -113,8 +121,21 @@ func newRequestID() string {
 	return uuid.UUID(id).String()
 }
 
-// checkOrigin refuses foreign Host headers (DNS rebinding) and changes asked for by pages of other origins (cross-site requests).
-func (s *Server) checkOrigin(r *http.Request) error {
+// What browsers say of the page that a request comes from: one of this origin, or none.
+const (
+	headerSite = "Sec-Fetch-Site"
+	siteSame   = "same-origin"
+	siteNone   = "none"
+)
+
+// isSafe reports whether a method changes nothing, in the meaning of HTTP.
+func isSafe(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
+}
+
+// checkOrigin refuses foreign Host headers (DNS rebinding) and changes asked for by pages of other origins (cross-site requests), as
+// net/http.CrossOriginProtection does, also for the GETs of a protocol that change something.
+func (s *Server) checkOrigin(r *http.Request, right Right) error {
 	if last := s.lastHost.Load(); last == nil || *last != r.Host { // nearly all come by the same name
 		if !s.hostAllowed(r.Host) {
 			return apperror.New(apperror.PermissionDenied, "the host name %q is not served here; add it to --http.allowed-hosts", hostOnly(r.Host))
@@ -122,9 +143,22 @@ func (s *Server) checkOrigin(r *http.Request) error {
 		host := r.Host
 		s.lastHost.Store(&host)
 	}
-	origin := r.Header.Get(echo.HeaderOrigin)
-	if origin == "" || r.Method == http.MethodGet || r.Method == http.MethodHead {
+	if isSafe(r.Method) && (right == Public || right == Read) {
 		return nil
+	}
+	origin := r.Header.Get(echo.HeaderOrigin)
+	switch r.Header.Get(headerSite) {
+	case siteSame, siteNone:
+		return nil
+	case "":
+		if origin == "" {
+			return nil // no browser of these days
+		}
+	default:
+		if origin == "" {
+			return apperror.New(apperror.PermissionDenied, "a page of another origin may not change anything here")
+		}
+		return apperror.New(apperror.PermissionDenied, "a page of %s may not change anything here", origin)
 	}
 	if u, err := url.Parse(origin); err != nil || u.Host != r.Host {
 		return apperror.New(apperror.PermissionDenied, "a page of %s may not change anything here", origin)

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/auth"
 	"tasador/pkg/observability"
 )
 
@@ -29,13 +30,14 @@ const (
 )
 
 // Right is what a caller needs to be allowed for a route.
-type Right string
+type Right = auth.Right
 
-// The rights. Until authentication is built, everybody who can reach the listener has all of them.
+// The rights. Where nobody has to log in, everybody who can reach the listener has all of them.
 const (
-	Public Right = "public" // health, static files
-	Read   Right = "read"
-	Write  Right = "write"
+	Public     = auth.Public // see publicPaths
+	Read       = auth.Read
+	Write      = auth.Write
+	Administer = auth.Administer
 )
 
 // NoBodyLimit lets a route take a body of any length, because it streams.
@@ -71,6 +73,7 @@ type Options struct {
 	// request go elsewhere before they are refused. 0 closes it at once.
 	StopDelay time.Duration
 	Header    *Header // of the role's pages, which is stopped with the server; may be nil
+	Guard     *Guard  // nil lets everybody do everything
 	// WriteError renders an error in the shape that the role's clients expect; nil means WriteJSONError.
 	WriteError func(c echo.Context, err error) error
 }
@@ -84,6 +87,7 @@ type Server struct {
 	open     atomic.Int64 // connections
 	bodies   bodies
 	metrics  *metrics
+	rights   map[routeKey]Right     // of the registered routes; complete before the first request
 	lastHost atomic.Pointer[string] // that was allowed
 }
 
@@ -91,7 +95,7 @@ type Server struct {
 func New(opts Options) *Server {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	s := &Server{opts: opts, echo: e}
+	s := &Server{opts: opts, echo: e, rights: map[routeKey]Right{}}
 	if opts.WriteError == nil {
 		s.opts.WriteError = WriteJSONError
 	}
@@ -103,21 +107,32 @@ func New(opts Options) *Server {
 	}
 	opts.Metrics.MustRegister(partsCollector{s.opts.Checks})
 	e.Use(s.around)
+	if opts.Guard != nil {
+		opts.Guard.add(s)
+		s.opts.Checks = append(slices.Clip(s.opts.Checks), opts.Guard.check())
+	}
 	s.Register(s.healthRoutes()...)
 	return s
 }
 
-// Register adds routes, before Run. What may be read with GET answers HEAD too.
+// Register adds routes, before Run. What may be read with GET answers HEAD too. A route without a right, or one that is Public without being among the public
+// addresses, is a mistake in the program.
 func (s *Server) Register(routes ...Route) {
 	for _, r := range routes {
-		handler := s.limitBody(r)
-		s.echo.Add(r.Method, r.Path, handler)
-		s.metrics.add(r.Path, r.Method)
-		if r.Method == http.MethodGet && r.Right != Write {
-			s.echo.Add(http.MethodHead, r.Path, handler)
-			s.metrics.add(r.Path, http.MethodHead)
+		if !auth.Admin.May(r.Right) || (r.Right == Public && !publicPath(r.Path) && r.Path != metricsPath) {
+			panic(fmt.Sprintf("%s %s has the right %q; give it one, and a place among the public addresses if that is public", r.Method, r.Path, r.Right))
+		}
+		s.add(r.Method, r)
+		if r.Method == http.MethodGet && (r.Right == Public || r.Right == Read) {
+			s.add(http.MethodHead, r)
 		}
 	}
+}
+
+func (s *Server) add(method string, r Route) {
+	s.echo.Add(method, r.Path, s.limitBody(r))
+	s.metrics.add(r.Path, method)
+	s.rights[routeKey{r.Path, method}] = r.Right
 }
 
 // Echo returns the router, for libraries that bind to it themselves.
@@ -125,6 +140,11 @@ func (s *Server) Echo() *echo.Echo { return s.echo }
 
 // Run serves until ctx ends, then turns not ready, keeps answering for the stop delay, stops listening, lets the requests under way finish and closes.
 func (s *Server) Run(ctx context.Context, ready func()) error {
+	for _, r := range s.echo.Routes() {
+		if _, declared := s.rights[routeKey{r.Path, r.Method}]; !declared {
+			return fmt.Errorf("%s %s was not registered with a right", r.Method, r.Path)
+		}
+	}
 	hs := &http.Server{
 		Handler:           s.echo,
 		ReadHeaderTimeout: readHeaderTimeout,

@@ -1,6 +1,7 @@
 package httpserver_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,6 +46,9 @@ func startWith(t *testing.T, routes []httpserver.Route, opts httpserver.Options)
 	opts.Build = observability.Build{Version: "v1", Commit: "c", GoVersion: "go"}
 	opts.Metrics = observability.NewRegistry(opts.Build)
 	s := httpserver.New(opts)
+	for i := range routes {
+		routes[i].Right = cmp.Or(routes[i].Right, httpserver.Read)
+	}
 	s.Register(routes...)
 	return running{base: "http://" + opts.Listener.Addr().String(), metrics: opts.Metrics, stop: testkit.Serve(t, s)}
 }

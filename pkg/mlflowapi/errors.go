@@ -21,6 +21,8 @@ const (
 	EndpointNotFound       = "ENDPOINT_NOT_FOUND"
 	InvalidState           = "INVALID_STATE"
 	PermissionDenied       = "PERMISSION_DENIED"
+	Unauthenticated        = "UNAUTHENTICATED"
+	RequestLimitExceeded   = "REQUEST_LIMIT_EXCEEDED"
 	TemporarilyUnavailable = "TEMPORARILY_UNAVAILABLE"
 	InternalError          = "INTERNAL_ERROR"
 	NotImplemented         = "NOT_IMPLEMENTED"
@@ -39,6 +41,10 @@ func FromError(err error) (int, Error) {
 		return http.StatusBadRequest, Error{ResourceAlreadyExists, message}
 	case apperror.FailedPrecondition:
 		return http.StatusBadRequest, Error{InvalidState, message}
+	case apperror.Unauthenticated:
+		return http.StatusUnauthorized, Error{Unauthenticated, message}
+	case apperror.RateLimited:
+		return http.StatusTooManyRequests, Error{RequestLimitExceeded, message}
 	case apperror.PermissionDenied:
 		return http.StatusForbidden, Error{PermissionDenied, message}
 	case apperror.Unavailable:
@@ -60,7 +66,7 @@ func AppCode(status int, code string) apperror.Code {
 		return apperror.AlreadyExists
 	case InvalidState, "RESOURCE_CONFLICT", "ABORTED", EndpointNotFound, NotImplemented:
 		return apperror.FailedPrecondition
-	case PermissionDenied, "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED":
+	case PermissionDenied, Unauthenticated, "CUSTOMER_UNAUTHORIZED":
 		return apperror.PermissionDenied
 	}
 	switch {

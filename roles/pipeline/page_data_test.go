@@ -32,7 +32,7 @@ func startWithData(t *testing.T) (*server, *datasetstore.Store, string) {
 	}, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	ln := testkit.Listen(t)
-	service, err := open(t.Context(), settings(t, folder), ln, slog.New(slog.NewTextHandler(t.Output(), nil)), func(ctx context.Context, cfg *config.Config, log *slog.Logger) (job, error) {
+	service, err := open(t.Context(), settings(t, folder), ln, slog.New(slog.NewTextHandler(t.Output(), nil)), nil, func(ctx context.Context, cfg *config.Config, log *slog.Logger) (job, error) {
 		j, err := smallJob(ctx, cfg, log)
 		j.batches, j.close = store, store.Close
 		return j, err

@@ -215,7 +215,7 @@ func TestEventsTellWhatChanges(t *testing.T) {
 
 func TestEventsAreBoundedAndEndWithTheServer(t *testing.T) {
 	ln := testkit.Listen(t)
-	service, err := open(t.Context(), settings(t, t.TempDir()), ln, slog.New(slog.DiscardHandler), smallJob)
+	service, err := open(t.Context(), settings(t, t.TempDir()), ln, slog.New(slog.DiscardHandler), nil, smallJob)
 	require.NoError(t, err)
 	stop := testkit.Serve(t, service)
 	s := &server{url: "http://" + ln.Addr().String(), client: &http.Client{Transport: &http.Transport{}}}

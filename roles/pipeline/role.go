@@ -36,8 +36,8 @@ type job struct {
 
 // New returns the role with the DAG of the price model. Codes: FailedPrecondition if another process runs the tasks of the same database, Invalid for
 // settings that are not understood, Unavailable when a database or folder cannot be used.
-func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger) (lifecycle.Service, error) {
-	return open(ctx, cfg, ln, log, priceModel)
+func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger, guard *httpserver.Guard) (lifecycle.Service, error) {
+	return open(ctx, cfg, ln, log, guard, priceModel)
 }
 
 func priceModel(ctx context.Context, cfg *config.Config, log *slog.Logger) (job, error) {
@@ -61,7 +61,7 @@ type role struct {
 }
 
 // open builds the role around a job. What it has opened is closed again if it fails.
-func open(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger,
+func open(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger, guard *httpserver.Guard,
 	makeJob func(context.Context, *config.Config, *slog.Logger) (job, error)) (_ lifecycle.Service, err error) {
 	var closers []func() error
 	defer func() {
@@ -111,16 +111,16 @@ func open(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Lo
 	registry.MustRegister(&scheduleCollector{
 		store: r.store, dagID: r.plan.Definition().ID, schedule: r.schedule, ticks: map[string]ticker{"scheduler": r.scheduler, "engine": r.engine}, log: log,
 	})
-	group := r.services(cfg, ln, registry, pages)
+	group := r.services(cfg, ln, registry, pages, guard)
 	return lifecycle.Func(func(ctx context.Context, ready func()) error {
 		return errors.Join(group.Run(ctx, ready), closeAll(closers))
 	}), nil
 }
 
 // services start in this order and stop in the reverse one, so that nothing is triggered any more while the last tasks end.
-func (r *role) services(cfg *config.Config, ln net.Listener, registry *prometheus.Registry, pages *pages) lifecycle.Group {
+func (r *role) services(cfg *config.Config, ln net.Listener, registry *prometheus.Registry, pages *pages, guard *httpserver.Guard) lifecycle.Group {
 	server := httpserver.New(httpserver.Options{
-		Role: config.RolePipeline, Listener: ln, Log: r.log, Metrics: registry, Build: r.build, AllowedHosts: cfg.HTTP.AllowedHosts, StopDelay: cfg.HTTP.StopDelay, WriteError: pages.writeError, Header: pages.header,
+		Role: config.RolePipeline, Listener: ln, Log: r.log, Metrics: registry, Build: r.build, AllowedHosts: cfg.HTTP.AllowedHosts, StopDelay: cfg.HTTP.StopDelay, WriteError: pages.writeError, Header: pages.header, Guard: guard,
 		Checks: []httpserver.Check{{Name: "database", Probe: r.store.Ping}, {Name: "runs", Probe: r.engine.Ready}, {Name: "listings", Probe: r.job.ready}},
 	})
 	server.Register(r.routes()...)

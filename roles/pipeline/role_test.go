@@ -71,7 +71,7 @@ func settings(t *testing.T, dir string) *config.Config {
 func start(t *testing.T, cfg *config.Config) *server {
 	t.Helper()
 	ln := testkit.Listen(t)
-	service, err := open(t.Context(), cfg, ln, slog.New(slog.DiscardHandler), smallJob)
+	service, err := open(t.Context(), cfg, ln, slog.New(slog.DiscardHandler), nil, smallJob)
 	require.NoError(t, err)
 	testkit.Serve(t, service)
 	s := &server{url: "http://" + ln.Addr().String(), client: &http.Client{Transport: &http.Transport{}}}
@@ -295,7 +295,7 @@ func TestBadRequestsAreRefusedAndStoreNothing(t *testing.T) {
 func TestASecondProcessOnTheSameDatabaseIsRefused(t *testing.T) {
 	cfg := settings(t, t.TempDir())
 	s := start(t, cfg)
-	_, err := open(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), smallJob)
+	_, err := open(t.Context(), cfg, nil, slog.New(slog.DiscardHandler), nil, smallJob)
 	require.ErrorContains(t, err, "another pipeline process already runs the tasks of this database")
 	s.trigger(t, `{"dag_run_id": "a"}`)
 	s.await(t, "a", "success")

@@ -18,7 +18,7 @@ func (r *role) routes() []httpserver.Route {
 		fills = "/api/v2/backfills"
 	)
 	return []httpserver.Route{
-		{Method: http.MethodGet, Path: "/api/v2/version", Right: httpserver.Public, Handler: r.version},
+		{Method: http.MethodGet, Path: "/api/v2/version", Right: httpserver.Read, Handler: r.version},
 		{Method: http.MethodGet, Path: "/api/v2/monitor/health", Right: httpserver.Public, Handler: r.health},
 		{Method: http.MethodGet, Path: dags, Right: httpserver.Read, Handler: r.listDAGs},
 		{Method: http.MethodGet, Path: dags + "/:dag_id", Right: httpserver.Read, Handler: r.getDAG},

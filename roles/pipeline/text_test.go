@@ -99,7 +99,7 @@ func TestAnotherPipelineOnTheSameDatabaseIsRefused(t *testing.T) {
 		other.DataDir = filepath.Join(t.TempDir(), "elsewhere")
 		ln := testkit.Listen(t)
 		defer func() { require.NoError(t, ln.Close()) }()
-		_, err := open(t.Context(), &other, ln, slog.New(slog.DiscardHandler), smallJob)
+		_, err := open(t.Context(), &other, ln, slog.New(slog.DiscardHandler), nil, smallJob)
 		require.ErrorContains(t, err, "another pipeline process already runs the tasks of this database")
 	})
 }

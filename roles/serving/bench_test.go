@@ -36,7 +36,7 @@ func newRole(t testing.TB) *role {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "current.json"), current, 0o600))
 	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	service, err := New(context.Background(), cfg, ln, slog.New(slog.DiscardHandler))
+	service, err := New(context.Background(), cfg, ln, slog.New(slog.DiscardHandler), nil)
 	require.NoError(t, err)
 	r, ok := service.(*role)
 	require.True(t, ok)

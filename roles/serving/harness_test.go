@@ -49,7 +49,7 @@ func startServerWith(t testing.TB, m *model.Model, change func(*config.Config)) 
 		keepModel(t, filepath.Join(cfg.DataDir, filepath.FromSlash(modelFolder)), cfg.Serving.Model, m)
 	}
 	ln := testkit.Listen(t)
-	service, err := New(t.Context(), cfg, ln, slog.New(slog.DiscardHandler))
+	service, err := New(t.Context(), cfg, ln, slog.New(slog.DiscardHandler), nil)
 	require.NoError(t, err)
 	testkit.Serve(t, service)
 	return &testServer{role: service.(*role), model: m, address: "http://" + ln.Addr().String()}

@@ -60,7 +60,7 @@ const databasePatience = 3 * time.Second
 
 // New opens the journal, and the predictions database behind it, which may also answer later, takes up the model that was served last, and returns the server that
 // listens on ln. Codes: Invalid for a wrong setting, Unavailable or FailedPrecondition if the database answers and cannot be used.
-func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger) (lifecycle.Service, error) {
+func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger, guard *httpserver.Guard) (lifecycle.Service, error) {
 	following, err := followOptions(cfg)
 	if err != nil {
 		return nil, err
@@ -110,6 +110,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		},
 		WriteError: r.writeError,
 		Header:     r.header,
+		Guard:      guard,
 	})
 	r.server.Register(r.routes()...)
 	return r, nil

@@ -32,7 +32,7 @@ type role struct {
 
 // New reads the plan and the CSV file, if there is one, and what was handed out before, and returns the server that listens on ln.
 // Errors: Invalid if the plan, the file or the state cannot be used.
-func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger) (lifecycle.Service, error) {
+func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger, guard *httpserver.Guard) (lifecycle.Service, error) {
 	stock, err := openStock(ctx, cfg.Source)
 	if err != nil {
 		return nil, err
@@ -59,6 +59,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 		AllowedHosts: cfg.HTTP.AllowedHosts, StopDelay: cfg.HTTP.StopDelay,
 		WriteError: writeError,
 		Header:     header,
+		Guard:      guard,
 	})
 	server.Register(first...)
 	server.Register(r.routes()...)

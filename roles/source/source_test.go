@@ -28,7 +28,7 @@ import (
 func start(t *testing.T, dataDir string, settings config.Source) (base string, stop func()) {
 	t.Helper()
 	ln := testkit.Listen(t)
-	service, err := source.New(t.Context(), &config.Config{DataDir: dataDir, Source: settings}, ln, slog.New(slog.DiscardHandler))
+	service, err := source.New(t.Context(), &config.Config{DataDir: dataDir, Source: settings}, ln, slog.New(slog.DiscardHandler), nil)
 	require.NoError(t, err)
 	end := testkit.Serve(t, service)
 	return "http://" + ln.Addr().String(), func() { require.NoError(t, end()) }
@@ -43,7 +43,7 @@ func refusedIn(t *testing.T, dataDir string, settings config.Source) error {
 	t.Helper()
 	ln := testkit.Listen(t)
 	defer func() { require.NoError(t, ln.Close()) }()
-	_, err := source.New(t.Context(), &config.Config{DataDir: dataDir, Source: settings}, ln, slog.New(slog.DiscardHandler))
+	_, err := source.New(t.Context(), &config.Config{DataDir: dataDir, Source: settings}, ln, slog.New(slog.DiscardHandler), nil)
 	require.Error(t, err)
 	require.Equal(t, apperror.Invalid, apperror.CodeOf(err))
 	require.NotContains(t, err.Error(), "\n")

@@ -17,7 +17,7 @@ import (
 
 // New opens the database and the artifact stores and returns the role, which serves on ln. Codes: Invalid, Unavailable,
 // FailedPrecondition (the database belongs to a newer version).
-func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger) (lifecycle.Service, error) {
+func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger, guard *httpserver.Guard) (lifecycle.Service, error) {
 	files, err := places.Open(ctx, cfg.Artifacts)
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 	observability.WatchDisk(metrics, cfg.DataDir)
 	server := httpserver.New(httpserver.Options{
 		Role: config.RoleTracking, Listener: ln, Log: log, Metrics: metrics, Build: build,
-		AllowedHosts: cfg.HTTP.AllowedHosts, StopDelay: cfg.HTTP.StopDelay, WriteError: views.writeError, Header: header,
+		AllowedHosts: cfg.HTTP.AllowedHosts, StopDelay: cfg.HTTP.StopDelay, WriteError: views.writeError, Header: header, Guard: guard,
 		Checks: []httpserver.Check{{Name: "database", Probe: store.Ping}, {Name: "artifacts", Probe: files.Ping}},
 	})
 	server.Register(plainAddresses(calls.routes())...)

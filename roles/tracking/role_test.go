@@ -33,7 +33,7 @@ func TestRefusedSettings(t *testing.T) {
 		cfg := &config.Config{}
 		cfg.Tracking.DB, cfg.Artifacts.URL = test.db, test.artifacts
 		ln := testkit.Listen(t)
-		_, err := tracking.New(t.Context(), cfg, ln, slog.New(slog.DiscardHandler))
+		_, err := tracking.New(t.Context(), cfg, ln, slog.New(slog.DiscardHandler), nil)
 		require.NoError(t, ln.Close())
 		require.Error(t, err, "%+v", test)
 		require.Contains(t, []apperror.Code{apperror.Invalid, apperror.Unavailable}, apperror.CodeOf(err), "%v", err)

@@ -101,9 +101,9 @@ func (a *api) calls() []call {
 func (a *api) routes() []httpserver.Route {
 	routes := []httpserver.Route{
 		{Method: get, Path: "/health", Right: httpserver.Public, Handler: health},
-		{Method: get, Path: "/version", Right: httpserver.Public, Handler: version},
-		{Method: get, Path: mlflowapi.PrefixV3 + "/mlflow/server-info", Right: httpserver.Public, Handler: handler(a.serverInfo).json},
-		{Method: get, Path: mlflowapi.PrefixAjax + "/3.0/mlflow/server-info", Right: httpserver.Public, Handler: handler(a.serverInfo).json},
+		{Method: get, Path: "/version", Right: httpserver.Read, Handler: version},
+		{Method: get, Path: mlflowapi.PrefixV3 + "/mlflow/server-info", Right: httpserver.Read, Handler: handler(a.serverInfo).json},
+		{Method: get, Path: mlflowapi.PrefixAjax + "/3.0/mlflow/server-info", Right: httpserver.Read, Handler: handler(a.serverInfo).json},
 		{Method: get, Path: "/get-artifact", Right: httpserver.Read, Handler: a.getRunArtifact},
 		{Method: get, Path: "/model-versions/get-artifact", Right: httpserver.Read, Handler: a.getVersionArtifact},
 		{Method: get, Path: "//model-versions/get-artifact", Right: httpserver.Read, Handler: a.getVersionArtifact}, // for a base address that ends in a slash

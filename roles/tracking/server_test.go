@@ -52,7 +52,7 @@ func onEach(t *testing.T, test func(t *testing.T, s server)) {
 func startWith(t *testing.T, cfg *config.Config) server {
 	t.Helper()
 	ln := testkit.Listen(t)
-	service, err := tracking.New(t.Context(), cfg, ln, slog.New(slog.DiscardHandler))
+	service, err := tracking.New(t.Context(), cfg, ln, slog.New(slog.DiscardHandler), nil)
 	require.NoError(t, err)
 	testkit.Serve(t, service)
 	return server{uri: "http://" + ln.Addr().String(), cfg: cfg}

@@ -15,6 +15,7 @@ import (
 
 	"tasador/pkg/config"
 	"tasador/pkg/experiment"
+	"tasador/pkg/httpserver"
 	"tasador/pkg/lifecycle"
 	"tasador/pkg/realtor"
 	"tasador/pkg/registry"
@@ -75,13 +76,13 @@ func defaults(t *testing.T) *config.Config {
 	return cfg
 }
 
-type newRole func(context.Context, *config.Config, net.Listener, *slog.Logger) (lifecycle.Service, error)
+type newRole func(context.Context, *config.Config, net.Listener, *slog.Logger, *httpserver.Guard) (lifecycle.Service, error)
 
 // serve runs a role on a free port until the test ends and returns its address.
 func serve(t *testing.T, cfg *config.Config, role newRole) string {
 	t.Helper()
 	ln := testkit.Listen(t)
-	service, err := role(t.Context(), cfg, ln, slog.New(slog.DiscardHandler))
+	service, err := role(t.Context(), cfg, ln, slog.New(slog.DiscardHandler), nil)
 	require.NoError(t, err)
 	testkit.Serve(t, service)
 	return "http://" + ln.Addr().String()
