@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tasador/pkg/dag"
+	"tasador/pkg/outgoing"
 	"tasador/pkg/pipelineclient"
 	"tasador/pkg/realtor"
 	"tasador/pkg/sqlstore/predictionstore"
@@ -103,14 +104,14 @@ func TestThePipelineOnPostgreSQL(t *testing.T) {
 
 func trigger(t *testing.T, p *testkit.Process, id string) {
 	t.Helper()
-	_, err := pipelineclient.New(p.Addresses["pipeline"]).Trigger(t.Context(), realtor.DAG,
+	_, err := pipelineclient.New(p.Addresses["pipeline"], outgoing.Options{}).Trigger(t.Context(), realtor.DAG,
 		pipelineclient.Trigger{RunID: id, Conf: json.RawMessage(`{"as_of": "2026-01-01"}`)})
 	require.NoError(t, err)
 }
 
 func awaitSuccess(t *testing.T, p *testkit.Process, id string) {
 	t.Helper()
-	client := pipelineclient.New(p.Addresses["pipeline"])
+	client := pipelineclient.New(p.Addresses["pipeline"], outgoing.Options{})
 	require.Eventually(t, func() bool {
 		run, err := client.Run(t.Context(), realtor.DAG, id)
 		return err == nil && run.Finished()

@@ -55,6 +55,10 @@ func Run(ctx context.Context, cfg *config.Config, names []string, log *slog.Logg
 	cfg.Role = names
 	cfg.SetDefaults(names)
 	waitUntil := time.Now().Add(cfg.StartWait)
+	if err := checkOutgoing(cfg); err != nil {
+		closeAll(listeners)
+		return err
+	}
 	group := lifecycle.Group{Grace: grace}
 	var held locks
 	if err = errors.Join(backup.CheckFolder(cfg.DataDir), makeDataDir(cfg.DataDir)); err == nil {
@@ -146,6 +150,11 @@ func encrypt(cfg config.HTTP, listeners []net.Listener, log *slog.Logger) error 
 		listeners[i] = httpserver.Secure(ln, certificate)
 	}
 	return nil
+}
+
+// checkOutgoing reads the files that asking other servers needs, so that a wrong one is told before anything is built.
+func checkOutgoing(cfg *config.Config) error {
+	return errors.Join(cfg.ToTracking("", nil).Check(), cfg.ToSource("", nil).Check())
 }
 
 func closeAll(listeners []net.Listener) {

@@ -58,7 +58,7 @@ func (s *stack) serving(path string) string { return "http://" + s.cfg.Serving.L
 // runDAG runs the DAG once and waits for its end, which must be a success.
 func (s *stack) runDAG(t *testing.T, id string) {
 	t.Helper()
-	client := pipelineclient.New("http://" + s.cfg.Pipeline.Listen)
+	client := pipelineclient.New(s.cfg.Address(config.RolePipeline), s.cfg.ToTracking("", nil))
 	_, err := client.Trigger(t.Context(), realtor.DAG, pipelineclient.Trigger{RunID: id})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
@@ -139,7 +139,12 @@ func send(t *testing.T, method, address string, header http.Header, body string)
 	for k, v := range header {
 		req.Header[k] = v
 	}
-	res, err := http.DefaultClient.Do(req)
+	return sendBy(t, http.DefaultClient, req)
+}
+
+func sendBy(t *testing.T, client *http.Client, req *http.Request) (int, string) {
+	t.Helper()
+	res, err := client.Do(req)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, res.Body.Close()) }()
 	b, err := io.ReadAll(res.Body)

@@ -27,9 +27,17 @@ type Dags struct {
 // pipelineFlag says which server a command speaks to.
 type pipelineFlag struct {
 	PipelineURI string `name:"pipeline-uri" default:"http://127.0.0.1:8080" env:"TASADOR_PIPELINE_URI" placeholder:"URL" help:"Address of the pipeline server."`
+	connectionFlags
 }
 
-func (f pipelineFlag) client() *pipelineclient.Client { return pipelineclient.New(f.PipelineURI) }
+// client returns a client of the server. Codes: Invalid.
+func (f *pipelineFlag) client() (*pipelineclient.Client, error) {
+	how, err := f.outgoing()
+	if err != nil {
+		return nil, err
+	}
+	return pipelineclient.New(f.PipelineURI, how), nil
+}
 
 type dagsTrigger struct {
 	DAGID       string `arg:"" name:"dag-id" help:"DAG, such as ${dag}."`
@@ -46,7 +54,10 @@ func (t *dagsTrigger) Run(ctx context.Context, io IO) error {
 	if err != nil {
 		return err
 	}
-	client := t.client()
+	client, err := t.client()
+	if err != nil {
+		return err
+	}
 	run, err := client.Trigger(ctx, t.DAGID, pipelineclient.Trigger{RunID: t.RunID, LogicalDate: t.LogicalDate, Conf: conf})
 	if err != nil {
 		return err
@@ -89,7 +100,11 @@ type dagsRuns struct {
 
 // Run prints a table of runs, the newest first.
 func (r *dagsRuns) Run(ctx context.Context, io IO) error {
-	runs, err := r.client().Runs(ctx, r.DAGID, r.Limit)
+	client, err := r.client()
+	if err != nil {
+		return err
+	}
+	runs, err := client.Runs(ctx, r.DAGID, r.Limit)
 	if err != nil {
 		return err
 	}
@@ -109,7 +124,10 @@ type dagsState struct {
 
 // Run prints the state of the run and a table of its tasks.
 func (s *dagsState) Run(ctx context.Context, io IO) error {
-	client := s.client()
+	client, err := s.client()
+	if err != nil {
+		return err
+	}
 	run, err := client.Run(ctx, s.DAGID, s.RunID)
 	if err != nil {
 		return err
@@ -147,7 +165,7 @@ type dagsPause struct {
 
 // Run pauses the DAG.
 func (p *dagsPause) Run(ctx context.Context, io IO) error {
-	return setPaused(ctx, p.client(), p.DAGID, true, io)
+	return p.setPaused(ctx, p.DAGID, true, io)
 }
 
 type dagsUnpause struct {
@@ -157,14 +175,18 @@ type dagsUnpause struct {
 
 // Run lets the DAG go on.
 func (p *dagsUnpause) Run(ctx context.Context, io IO) error {
-	return setPaused(ctx, p.client(), p.DAGID, false, io)
+	return p.setPaused(ctx, p.DAGID, false, io)
 }
 
-func setPaused(ctx context.Context, client *pipelineclient.Client, dagID string, paused bool, io IO) error {
+func (f *pipelineFlag) setPaused(ctx context.Context, dagID string, paused bool, io IO) error {
+	client, err := f.client()
+	if err != nil {
+		return err
+	}
 	if err := client.SetPaused(ctx, dagID, paused); err != nil {
 		return err
 	}
 	word := map[bool]string{true: "paused", false: "not paused"}[paused]
-	_, err := fmt.Fprintf(io.Out, "%s is %s\n", dagID, word)
+	_, err = fmt.Fprintf(io.Out, "%s is %s\n", dagID, word)
 	return err
 }

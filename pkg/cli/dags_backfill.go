@@ -34,7 +34,10 @@ func (b *backfillCreate) Run(ctx context.Context, io IO) error {
 	if err != nil {
 		return err
 	}
-	client := b.client()
+	client, err := b.client()
+	if err != nil {
+		return err
+	}
 	n := pipelineclient.NewBackfill{
 		DAGID: b.DAGID, FromDate: b.FromDate, ToDate: b.ToDate, Reprocess: dag.Reprocess(b.Reprocess), Backwards: b.Backwards, Conf: conf,
 	}
@@ -71,7 +74,11 @@ type backfillList struct {
 
 // Run prints a table of backfills, the newest first.
 func (l *backfillList) Run(ctx context.Context, io IO) error {
-	list, err := l.client().Backfills(ctx, l.DAGID, l.Limit)
+	client, err := l.client()
+	if err != nil {
+		return err
+	}
+	list, err := client.Backfills(ctx, l.DAGID, l.Limit)
 	if err != nil {
 		return err
 	}
@@ -90,7 +97,11 @@ type backfillCancel struct {
 
 // Run cancels the backfill.
 func (c *backfillCancel) Run(ctx context.Context, io IO) error {
-	b, err := c.client().CancelBackfill(ctx, c.ID)
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	b, err := client.CancelBackfill(ctx, c.ID)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"tasador/pkg/config"
 	"tasador/pkg/mlflowimport"
 	"tasador/pkg/observability"
+	"tasador/pkg/outgoing"
 	"tasador/pkg/redact"
 	"tasador/pkg/sqlstore/trackingstore"
 	"tasador/pkg/trackingclient"
@@ -25,13 +26,14 @@ import (
 
 // ImportMLflow copies what an MLflow server has into tracking, beside a tracking server that may be running.
 type ImportMLflow struct {
-	From      string           `name:"from" required:"" placeholder:"URL" help:"Address of the MLflow server, such as http://127.0.0.1:5001. MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, are shown to it."`
+	From      string           `name:"from" required:"" placeholder:"URL" help:"Address of the MLflow server, such as http://127.0.0.1:5001. It is shown MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, else --auth.token."`
 	KnownAs   string           `name:"known-as" placeholder:"URL" help:"Address under which the same server was imported before, if it has another one now."`
 	Parallel  int              `name:"parallel" default:"4" help:"How many runs, and how many files, are copied at once, from 1 to 64."`
 	DataDir   string           `name:"data-dir" default:"./data" type:"path" placeholder:"DIR" help:"Folder of the default database and artifacts."`
 	DB        string           `name:"tracking.db" placeholder:"URL" env:"TASADOR_TRACKING_DB" help:"Database of experiments and models. Default: sqlite:DATA-DIR/tracking.db"`
 	Artifacts config.Artifacts `embed:"" prefix:"artifacts."`
-	File      kong.ConfigFlag  `name:"config" placeholder:"FILE" help:"Configuration file (YAML)."`
+	connectionFlags
+	File kong.ConfigFlag `name:"config" placeholder:"FILE" help:"Configuration file (YAML)."`
 }
 
 // maxParallel keeps the source from being overrun by mistake.
@@ -56,9 +58,17 @@ func (i *ImportMLflow) Run(ctx context.Context, out IO) (err error) {
 	if err != nil {
 		return err
 	}
-	opt := trackingclient.Options{S3Endpoint: cfg.Artifacts.Endpoint, Login: trackingclient.Login{
+	how, err := i.outgoing()
+	if err != nil {
+		return err
+	}
+	mlflow := outgoing.Login{
 		Username: os.Getenv("MLFLOW_TRACKING_USERNAME"), Password: os.Getenv("MLFLOW_TRACKING_PASSWORD"), Token: os.Getenv("MLFLOW_TRACKING_TOKEN"),
-	}}
+	}
+	if mlflow != (outgoing.Login{}) {
+		how.Login = mlflow
+	}
+	opt := trackingclient.Options{S3Endpoint: cfg.Artifacts.Endpoint, Outgoing: how}
 	if err := reach(ctx, i.From, opt); err != nil { // before anything is made here
 		return err
 	}
@@ -92,11 +102,7 @@ func reach(ctx context.Context, address string, opt trackingclient.Options) erro
 	opt.Tries = 1
 	client := trackingclient.New(address, opt)
 	defer client.Close()
-	err := client.Reach(ctx)
-	if err != nil && apperror.CodeOf(err) == apperror.PermissionDenied {
-		return fmt.Errorf("%w; check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN", err)
-	}
-	return err
+	return client.Reach(ctx)
 }
 
 // sourceName is an address without credentials, in one form. Codes: Invalid.

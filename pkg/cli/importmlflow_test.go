@@ -32,7 +32,7 @@ func TestImportMLflowSaysWhatIsWrong(t *testing.T) {
 		"--parallel=0 is not from 1 to 64":                                            {"--from=" + other.URL, "--parallel=0"},
 		"answered 404 Not Found; check that the address is that of a tracking server": {"--from=" + other.URL},
 		elsewhere.URL + "/below is not the address of a tracking server":              {"--from=" + elsewhere.URL + "/below"},
-		"answered 401 Unauthorized; check MLFLOW_TRACKING_USERNAME":                   {"--from=" + closed.URL},
+		"does not know who asks; give a token that tasador token create makes there":  {"--from=" + closed.URL},
 	} {
 		r := tasador(t, append([]string{"import-mlflow", "--data-dir=" + folder}, args...)...)
 		require.NotEqual(t, 0, r.code)
@@ -41,5 +41,5 @@ func TestImportMLflowSaysWhatIsWrong(t *testing.T) {
 	}
 	t.Setenv("MLFLOW_TRACKING_USERNAME", "ana")
 	t.Setenv("MLFLOW_TRACKING_PASSWORD", "s3cret")
-	require.Contains(t, tasador(t, "import-mlflow", "--from="+closed.URL, "--data-dir="+folder).err, "answered 403 Forbidden")
+	require.Contains(t, tasador(t, "import-mlflow", "--from="+closed.URL, "--data-dir="+folder).err, "forbids it to whom it takes us for")
 }

@@ -38,6 +38,7 @@ type LoadTest struct {
 	MaxP99        *time.Duration `name:"max-p99" placeholder:"DURATION" help:"Fail if one request in a hundred takes longer, such as 5ms."`
 	MaxErrorRatio *float64       `name:"max-error-ratio" placeholder:"RATIO" help:"Fail if more than this share of the requests, 0 to 1, end in an error."`
 	MinRateRatio  *float64       `name:"min-rate-ratio" placeholder:"RATIO" help:"Fail if less than this share of the rate, 0 to 1, could be sent."`
+	connectionFlags
 }
 
 // Bounds that keep a slip from using up the machine.
@@ -87,12 +88,16 @@ func (l *LoadTest) plan(ctx context.Context, out IO) (loadtest.Plan, error) {
 	if l.HTML == "-" {
 		return plan, apperror.New(apperror.Invalid, "--html=- is not possible; name a file")
 	}
+	how, err := l.outgoing()
+	if err != nil {
+		return plan, err
+	}
 	bodies, err := l.bodies(ctx, out.Err)
 	if err != nil {
 		return plan, err
 	}
 	return loadtest.Plan{
-		URL: target, Rate: l.Rate, RampTo: l.RampTo, Duration: l.Duration, Connections: l.Connections, Timeout: l.Timeout, Bodies: bodies, Listings: l.Listings,
+		URL: target, Rate: l.Rate, RampTo: l.RampTo, Duration: l.Duration, Connections: l.Connections, Timeout: l.Timeout, Bodies: bodies, Listings: l.Listings, Outgoing: how,
 	}, nil
 }
 

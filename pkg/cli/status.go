@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -13,6 +12,7 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/httpserver"
+	"tasador/pkg/outgoing"
 )
 
 // statusLimit is how long a server may take to say whether it is ready; its own probes take less.
@@ -23,6 +23,7 @@ type Status struct {
 	PipelineURI string `name:"pipeline-uri" default:"http://127.0.0.1:8080" env:"TASADOR_PIPELINE_URI" placeholder:"URL" help:"Address of the pipeline server; - leaves it out."`
 	TrackingURI string `name:"tracking-uri" default:"http://127.0.0.1:5000" env:"TASADOR_TRACKING_URI" placeholder:"URL" help:"Address of the tracking server; - leaves it out."`
 	ServingURI  string `name:"serving-uri" default:"http://127.0.0.1:8000" env:"TASADOR_SERVING_URI" placeholder:"URL" help:"Address of the prediction server; - leaves it out."`
+	connectionFlags
 }
 
 // roleStatus is what one server says of itself.
@@ -34,6 +35,10 @@ type roleStatus struct {
 
 // Run prints a line for each part of each role. It fails if something is not ready, so that scripts can ask.
 func (s *Status) Run(ctx context.Context, out IO) error {
+	how, err := s.outgoing()
+	if err != nil {
+		return err
+	}
 	w := tabwriter.NewWriter(out.Out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "ROLE\tADDRESS\tSTATUS\tPART\tSAYS") // Flush reports what fails
 	var late []string
@@ -41,7 +46,7 @@ func (s *Status) Run(ctx context.Context, out IO) error {
 		if at.address == "-" {
 			continue
 		}
-		status := askReady(ctx, at.role, strings.TrimSuffix(at.address, "/"))
+		status := askReady(ctx, how, at.role, strings.TrimSuffix(at.address, "/"))
 		if !status.ready {
 			late = append(late, at.role)
 		}
@@ -69,11 +74,11 @@ func (s roleStatus) print(w io.Writer) {
 }
 
 // askReady reads a server's /readyz. Whatever goes wrong is part of the answer.
-func askReady(ctx context.Context, role, address string) roleStatus {
+func askReady(ctx context.Context, how outgoing.Options, role, address string) roleStatus {
 	s := roleStatus{role: role, address: address, parts: map[string]string{}}
 	ctx, cancel := context.WithTimeout(ctx, statusLimit)
 	defer cancel()
-	said, err := httpserver.AskReady(ctx, http.DefaultClient, role, address)
+	said, err := httpserver.AskReady(ctx, how.Client(address, outgoing.NewTransport()), role, address)
 	switch {
 	case err != nil:
 		s.parts["server"] = "this is not an address; write it as http://host:port"

@@ -27,6 +27,14 @@ type Config struct {
 	Artifacts   Artifacts   `embed:"" prefix:"artifacts."`
 	Gate        Gate        `embed:"" prefix:"gate."`
 	Schedule    Schedule    `embed:"" prefix:"schedule."`
+
+	granted map[string]string `kong:"-"` // role of this process → what it shows the others; never written anywhere
+}
+
+// Credential is what other servers of tasador are shown.
+type Credential struct {
+	Token     string `name:"token" placeholder:"TOKEN" secret:"value" help:"API token that other servers of tasador are shown, as tasador token create makes it; --auth.token-file keeps it out of lists of processes."`
+	TokenFile string `name:"token-file" placeholder:"FILE" help:"File that holds the token of --auth.token and nothing else; read anew when it changes."`
 }
 
 // Auth says who has to log in, and where the users are.
@@ -38,6 +46,7 @@ type Auth struct {
 	SessionLife time.Duration `name:"session-life" default:"168h" placeholder:"DURATION" help:"How long a login on the pages lasts in all."`
 	CallLife    time.Duration `name:"call-life" default:"24h" placeholder:"DURATION" help:"How long a token of the pipeline's POST /auth/token lasts."`
 	Outage      time.Duration `name:"outage" default:"12h" placeholder:"DURATION" help:"How long passwords and tokens that were right go on being taken while the database of users is away."`
+	Credential  `embed:""`
 }
 
 // HTTP is what all servers share.
@@ -69,6 +78,9 @@ type Tracking struct {
 	Listen    string `name:"listen" default:"127.0.0.1:5000" placeholder:"ADDR" roles:"tracking" help:"Address of the tracking server."`
 	DB        string `name:"db" placeholder:"URL" roles:"tracking" help:"Database of experiments and models. Default: sqlite:DATA-DIR/tracking.db"`
 	URI       string `name:"uri" placeholder:"URL" roles:"pipeline,serving" env:"TASADOR_TRACKING_URI,MLFLOW_TRACKING_URI" help:"Where pipeline and serving reach tracking. Default: the tracking server of this process, else http://127.0.0.1:5000"`
+	Username  string `name:"username" placeholder:"NAME" roles:"pipeline,tracking,serving,source" env:"TASADOR_TRACKING_USERNAME,MLFLOW_TRACKING_USERNAME" help:"User that tracking is shown with --tracking.password, if there is no --auth.token; for a stock MLflow server too."`
+	Password  string `name:"password" placeholder:"PASSWORD" secret:"value" roles:"pipeline,tracking,serving,source" env:"TASADOR_TRACKING_PASSWORD,MLFLOW_TRACKING_PASSWORD" help:"Password of --tracking.username."`
+	Token     string `name:"token" placeholder:"TOKEN" secret:"value" roles:"pipeline,tracking,serving,source" env:"TASADOR_TRACKING_TOKEN,MLFLOW_TRACKING_TOKEN" help:"Token that tracking is shown, if there is neither --auth.token nor a user with a password."`
 	PublicURL string `name:"public-url" placeholder:"URL" roles:"pipeline,tracking,serving,source" help:"Where browsers reach the tracking server, for the links of the pages. Default: its address as this process knows it."`
 }
 
@@ -93,6 +105,7 @@ type Serving struct {
 type Source struct {
 	URI         string        `name:"uri" placeholder:"URL" roles:"pipeline" help:"Data API that listings are read from. Default: the source of this process, if it runs one."`
 	Exact       bool          `name:"exact" roles:"pipeline" help:"--source.uri is the address of the listings as it is: no path and no parameters are added, and the source cannot start over."`
+	Auth        bool          `name:"auth" roles:"pipeline" help:"The data API is a source of tasador, which is shown --auth.token too. Others never are: they may want --source.headers."`
 	GroupNumber int           `name:"group-number" default:"7" roles:"pipeline" help:"Group number that the data API is asked for."`
 	Day         string        `name:"day" default:"Tuesday" roles:"pipeline" help:"Day that the data API is asked for."`
 	Timeout     time.Duration `name:"timeout" default:"30m" roles:"pipeline" help:"Longest that a whole answer of the data API may take. 0 means any time."`

@@ -21,10 +21,13 @@ func (c *Config) Print(w io.Writer) error {
 	return err
 }
 
-// walk calls each for every setting. secret is header if its values are headers, which must not be shown.
+// walk calls each for every setting. secret is header if its values are headers and value if it is a password: they must not be shown.
 func walk(prefix string, v reflect.Value, each func(key string, value any, secret string)) {
 	for i := range v.NumField() {
 		tag := v.Type().Field(i).Tag
+		if tag.Get("kong") == "-" {
+			continue // no setting
+		}
 		if _, embedded := tag.Lookup("embed"); embedded {
 			walk(prefix+tag.Get("prefix"), v.Field(i), each)
 			continue
@@ -36,6 +39,9 @@ func walk(prefix string, v reflect.Value, each func(key string, value any, secre
 func show(value any, secret string) string {
 	switch v := value.(type) {
 	case string:
+		if secret == "value" && v != "" {
+			return fmt.Sprintf("%q", redact.Mask)
+		}
 		return fmt.Sprintf("%q", redact.URL(v))
 	case []string:
 		if secret == "header" {

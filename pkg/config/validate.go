@@ -40,6 +40,9 @@ func (c *Config) Validate(roles []string) error {
 			return apperror.New(apperror.Invalid, "--auth.%s=%s is no time; write it as 12h", d.key, d.value)
 		}
 	}
+	if err := c.Auth.Validate(); err != nil {
+		return err
+	}
 	if (c.HTTP.TLSCert == "") != (c.HTTP.TLSKey == "") {
 		return apperror.New(apperror.Invalid, "--http.tls-cert=%s and --http.tls-key=%s belong together; give both or none", c.HTTP.TLSCert, c.HTTP.TLSKey)
 	}

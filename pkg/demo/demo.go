@@ -16,6 +16,7 @@ import (
 	"tasador/pkg/apperror"
 	"tasador/pkg/config"
 	"tasador/pkg/experiment"
+	"tasador/pkg/outgoing"
 	"tasador/pkg/pipelineclient"
 	"tasador/pkg/realtor"
 	"tasador/pkg/registry"
@@ -153,8 +154,8 @@ type result struct {
 }
 
 func (s *show) run(ctx context.Context) error {
-	s.pipeline = pipelineclient.New("http://" + s.cfg.Pipeline.Listen)
-	s.tracking = trackingclient.New("http://"+s.cfg.Tracking.Listen, trackingclient.Options{})
+	s.pipeline = pipelineclient.New(s.cfg.Address(config.RolePipeline), outgoing.Options{})
+	s.tracking = trackingclient.New(s.cfg.Address(config.RoleTracking), trackingclient.Options{})
 	s.announce()
 	for i, st := range s.plan.steps {
 		r, err := s.perform(ctx, i, st)

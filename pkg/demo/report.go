@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/config"
 	"tasador/pkg/dag"
 	"tasador/pkg/pipelineclient"
 	"tasador/pkg/realtor"
@@ -91,7 +92,7 @@ func (s *show) askPrice(ctx context.Context) error {
 }
 
 func (s *show) post(ctx context.Context, path, body string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.cfg.Serving.Listen+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.cfg.Address(config.RoleServing)+path, strings.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("request: %w", err)
 	}

@@ -41,9 +41,9 @@ type Versions interface {
 func NewHeader(cfg *config.Config, role string, versions Versions) *Header {
 	h := &Header{
 		cfg: cfg, role: role, ready: map[string]*lookup[Readiness]{},
-		// Nothing is kept open: it would hold up the stop of the server that is asked.
-		client: &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}},
 	}
+	// Nothing is kept open: it would hold up the stop of the server that is asked.
+	h.client = cfg.ToTracking(role, nil).Client(h.internal(config.RoleTracking), &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true})
 	if versions == nil {
 		versions = trackingclient.New(h.internal(config.RoleTracking), trackingclient.Options{Tries: 1, HTTP: h.client})
 	}

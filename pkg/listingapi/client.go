@@ -13,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/outgoing"
 )
 
 // The limits that Options default to.
@@ -37,6 +38,7 @@ type Options struct {
 	Headers        http.Header   // of every request (see ParseHeaders)
 	Exact          bool          // the address is that of the listings as it is; the source cannot start over
 	Log            *slog.Logger  // of what is tried again; by default none
+	Outgoing       outgoing.Options
 }
 
 // Client asks one data API.
@@ -74,14 +76,15 @@ func New(baseURI string, opts Options) *Client {
 	if opts.Rate > 0 {
 		c.limit.SetLimit(rate.Limit(opts.Rate))
 	}
-	c.http = &http.Client{CheckRedirect: c.redirect, Transport: &http.Transport{
+	c.http = opts.Outgoing.Client(baseURI, &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: opts.ConnectTimeout}).DialContext,
 		TLSHandshakeTimeout:   opts.ConnectTimeout,
 		ResponseHeaderTimeout: opts.HeaderTimeout,
 		DisableKeepAlives:     true, // batches are far apart, and a stale connection would only cost a retry
 		DisableCompression:    true, // it is unpacked here, within limits
-	}}
+	})
+	c.http.CheckRedirect = c.redirect
 	return c
 }
 

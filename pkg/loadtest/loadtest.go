@@ -12,6 +12,8 @@ import (
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"tasador/pkg/outgoing"
 )
 
 // Plan is what to send.
@@ -24,6 +26,7 @@ type Plan struct {
 	Timeout     time.Duration // of one request, with the wait for a connection
 	Bodies      [][]byte      // sent in turn, as JSON
 	Listings    int           // in each body
+	Outgoing    outgoing.Options
 }
 
 // mostWaiting bounds the requests that are under way: beyond it they leave late, and the rate sent falls below the rate asked.
@@ -71,13 +74,11 @@ func Run(ctx context.Context, plan Plan, tell func(Progress)) *Report {
 
 // newClient returns a client that goes straight to the server: through no proxy, and where it is sent elsewhere, it does not follow.
 func newClient(ctx context.Context, plan Plan) *http.Client {
-	return &http.Client{
-		Timeout: plan.Timeout,
-		Transport: &stoppable{ctx: ctx, Transport: http.Transport{
-			MaxConnsPerHost: plan.Connections, MaxIdleConnsPerHost: plan.Connections, DisableCompression: true,
-		}},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	client := plan.Outgoing.Client(plan.URL, &http.Transport{MaxConnsPerHost: plan.Connections, MaxIdleConnsPerHost: plan.Connections, DisableCompression: true})
+	client.Timeout = plan.Timeout
+	client.Transport = &stoppable{ctx: ctx, RoundTripper: client.Transport}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return client
 }
 
 // targets hands out the bodies in turn. It is called by many goroutines.
@@ -94,7 +95,14 @@ func targets(plan Plan) vegeta.Targeter {
 // stoppable breaks off all requests when its context ends.
 type stoppable struct {
 	ctx context.Context
-	http.Transport
+	http.RoundTripper
+}
+
+// CloseIdleConnections does what http.Client's does.
+func (s *stoppable) CloseIdleConnections() {
+	if closer, ok := s.RoundTripper.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -105,7 +113,7 @@ func (s *stoppable) RoundTrip(req *http.Request) (*http.Response, error) {
 		forget()
 		cancel()
 	}
-	res, err := s.Transport.RoundTrip(req.WithContext(ctx))
+	res, err := s.RoundTripper.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		end()
 		return nil, err

@@ -20,6 +20,7 @@ import (
 	"tasador/pkg/config"
 	"tasador/pkg/experiment"
 	"tasador/pkg/mlflowimport"
+	"tasador/pkg/outgoing"
 	"tasador/pkg/registry"
 	"tasador/pkg/sqlstore/trackingstore"
 	"tasador/pkg/testkit"
@@ -82,7 +83,7 @@ type there struct {
 	shared, numbered string // experiments
 }
 
-var login = trackingclient.Login{Username: "ana", Password: "s3cret"}
+var login = outgoing.Login{Username: "ana", Password: "s3cret"}
 
 func newThere(t *testing.T) there {
 	t.Helper()
@@ -148,8 +149,8 @@ func (th *there) fillS3(t *testing.T) {
 	}
 }
 
-func (th there) as(who trackingclient.Login) *trackingclient.Client {
-	return trackingclient.New(th.uri, trackingclient.Options{Login: who, S3Endpoint: th.s3.Endpoint})
+func (th there) as(who outgoing.Login) *trackingclient.Client {
+	return trackingclient.New(th.uri, trackingclient.Options{Outgoing: outgoing.Options{Login: who}, S3Endpoint: th.s3.Endpoint})
 }
 
 func TestImport(t *testing.T) {
@@ -160,7 +161,7 @@ func TestImport(t *testing.T) {
 	testkit.OnEach(t, migrations.Dialects("tracking"), func(t *testing.T, database string) {
 		h := newHere(t, database)
 		ctx := t.Context()
-		_, err := h.imports(t, th.as(trackingclient.Login{}))
+		_, err := h.imports(t, th.as(outgoing.Login{}))
 		require.Equal(t, apperror.PermissionDenied, apperror.CodeOf(err))
 
 		// Number 1 is taken here, and there is a `shared` under another number.
@@ -185,7 +186,7 @@ func TestImport(t *testing.T) {
 		require.Equal(t, apperror.NotFound, apperror.CodeOf(err))
 		require.NoError(t, h.store.DeleteModel(ctx, "M"))
 
-		report := h.importsAll(t, th.as(trackingclient.Login{Token: "t0ken"}))
+		report := h.importsAll(t, th.as(outgoing.Login{Token: "t0ken"}))
 		_, err = mlflowimport.Run(ctx, h.store, h.files, mlflowimport.Options{Client: th.as(login), Source: "http://another-name"})
 		require.ErrorContains(t, err, "All of its runs are here: is it the server of this very database? If it was imported under another address before, say --known-as=ADDRESS")
 		require.Equal(t, mlflowimport.Count{There: 2, Here: 2}, report.Counts[mlflowimport.Files])

@@ -14,6 +14,7 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
+	"tasador/pkg/outgoing"
 )
 
 const (
@@ -28,8 +29,10 @@ type Client struct {
 }
 
 // New returns a client of the server at base, such as http://127.0.0.1:8080.
-func New(base string) *Client {
-	return &Client{base: strings.TrimSuffix(base, "/"), http: &http.Client{Timeout: requestTimeout}}
+func New(base string, how outgoing.Options) *Client {
+	client := how.Client(base, outgoing.NewTransport())
+	client.Timeout = requestTimeout
+	return &Client{base: strings.TrimSuffix(base, "/"), http: client}
 }
 
 // Trigger says how to start a DAG run; what is empty is chosen by the server. Conf is a JSON object.
@@ -185,6 +188,10 @@ func (c *Client) call(ctx context.Context, method, path string, body, answer any
 
 // refused turns an error answer into an error with a code. It is the one place that does.
 func refused(status int, body []byte, base string) error {
+	if status == http.StatusUnauthorized {
+		return apperror.New(apperror.PermissionDenied, "the pipeline server at %s does not know who asks; make a token there with tasador token create, "+
+			"and give it with --auth.token-file or TASADOR_AUTH_TOKEN", base)
+	}
 	var answer struct {
 		Detail json.RawMessage `json:"detail"`
 	}
@@ -201,6 +208,8 @@ func refused(status int, body []byte, base string) error {
 		return apperror.New(apperror.NotFound, "%s", detail)
 	case status == http.StatusConflict:
 		return apperror.New(apperror.AlreadyExists, "%s", detail)
+	case status == http.StatusForbidden:
+		return apperror.New(apperror.PermissionDenied, "%s; for more, give the token of another user with --auth.token-file, which tasador token create makes", detail)
 	case status >= http.StatusInternalServerError:
 		return apperror.New(apperror.Unavailable, "the pipeline server at %s failed: %s", base, detail)
 	default:

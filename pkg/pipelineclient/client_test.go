@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/outgoing"
 	"tasador/pkg/pipelineclient"
 )
 
@@ -33,7 +34,7 @@ func TestAnswersBecomeErrorsThatSayWhatToDo(t *testing.T) {
 			_, err := w.Write([]byte(c.body))
 			require.NoError(t, err)
 		}))
-		_, err := pipelineclient.New(server.URL).Run(context.Background(), "x", "y")
+		_, err := pipelineclient.New(server.URL, outgoing.Options{}).Run(context.Background(), "x", "y")
 		server.Close()
 		require.Equal(t, c.code, apperror.CodeOf(err), c.name)
 		require.ErrorContains(t, err, c.text)
@@ -44,6 +45,6 @@ func TestAnswersBecomeErrorsThatSayWhatToDo(t *testing.T) {
 func TestAnAbsentServerIsNamed(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	_, err := pipelineclient.New(server.URL).Run(context.Background(), "x", "y")
+	_, err := pipelineclient.New(server.URL, outgoing.Options{}).Run(context.Background(), "x", "y")
 	require.ErrorContains(t, err, "no pipeline server answers at "+server.URL)
 }

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-const mask = "xxxxx"
+// Mask stands where a secret was.
+const Mask = "xxxxx"
 
 // secretKeys are words in the names of query parameters that carry secrets.
 var secretKeys = []string{"password", "passwd", "pwd", "secret", "token", "key", "signature", "sig", "auth", "credential"}
@@ -21,9 +22,9 @@ func URL(address string) string {
 	if err != nil || (u.User == nil && u.Scheme != "sqlite" && u.Scheme != "file" && strings.Contains(address, "@")) {
 		scheme, _, found := strings.Cut(address, ":")
 		if !found {
-			return mask
+			return Mask
 		}
-		return scheme + ":" + mask
+		return scheme + ":" + Mask
 	}
 	if u.User == nil && u.RawQuery == "" {
 		return address // as it was written
@@ -39,7 +40,7 @@ func query(raw string) string {
 		name, _, _ := strings.Cut(pair, "=")
 		for _, word := range secretKeys {
 			if strings.Contains(strings.ToLower(name), word) {
-				pairs[i] = name + "=" + mask
+				pairs[i] = name + "=" + Mask
 			}
 		}
 	}
@@ -63,9 +64,9 @@ func Headers(lines string) string {
 		name, _, found := strings.Cut(line, ":")
 		switch {
 		case found:
-			out[i] = name + ": " + mask
+			out[i] = name + ": " + Mask
 		case line != "":
-			out[i] = mask
+			out[i] = Mask
 		}
 	}
 	return strings.Join(out, "\n")

@@ -24,6 +24,7 @@ import (
 	"tasador/pkg/artifact/s3store"
 	"tasador/pkg/experiment"
 	"tasador/pkg/mlflowapi"
+	"tasador/pkg/outgoing"
 	"tasador/pkg/redact"
 	"tasador/pkg/registry"
 )
@@ -33,11 +34,11 @@ type Options struct {
 	Tries   int           // how often a call is tried in all; 0 means 5
 	Backoff time.Duration // wait after the first failed try, doubled each time; 0 means 200 ms
 	Timeout time.Duration // for one try of a call that moves no artifact; 0 means 60 s
-	HTTP    *http.Client  // nil means a client of its own
+	HTTP    *http.Client  // nil means a client of its own, which is made of Outgoing
 	Log     *slog.Logger  // nil means no log
 
-	// Login is how the client says who it is; the zero value says nothing.
-	Login Login
+	// Outgoing is whom the client trusts, and how it says who it is; the zero value says nothing.
+	Outgoing outgoing.Options
 
 	// S3Endpoint is the server of artifacts that the tracking server leaves to its clients (s3:); empty means AWS, or what AWS_ENDPOINT_URL names.
 	S3Endpoint string
@@ -78,7 +79,7 @@ func New(baseURI string, opt Options) *Client {
 		opt.Timeout = time.Minute
 	}
 	if opt.HTTP == nil {
-		opt.HTTP = &http.Client{Transport: newTransport()}
+		opt.HTTP = opt.Outgoing.Client(baseURI, newTransport())
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
@@ -199,7 +200,6 @@ func (f *failure) Unwrap() error { return f.err }
 // send sends a request once and turns everything but a success into a failure with a code.
 func (c *Client) send(req *http.Request) (*http.Response, error) {
 	req.Header.Set("User-Agent", "tasador") // so that audit trails tell it from other Go programs
-	c.opt.Login.sign(req)
 	answer, err := c.opt.HTTP.Do(req)
 	if err != nil {
 		var dial *net.OpError
@@ -227,6 +227,12 @@ func (c *Client) refusal(answer *http.Response) *failure {
 	switch {
 	case answer.StatusCode >= http.StatusInternalServerError && e.Message == apperror.MessageOf(nil): // our own tracking, whose log says more
 		f = &failure{err: apperror.New(code, "the tracking server %s failed; its log has the details", c.base.Redacted())}
+	case answer.StatusCode == http.StatusUnauthorized:
+		f = &failure{err: apperror.New(apperror.PermissionDenied, "the tracking server %s does not know who asks; give a token that tasador token create "+
+			"makes there with --auth.token-file, or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD", c.base.Redacted())}
+	case answer.StatusCode == http.StatusForbidden && e.Message == "":
+		f = &failure{err: apperror.New(apperror.PermissionDenied, "the tracking server %s forbids it to whom it takes us for; give the token of a user who may with --auth.token-file, "+
+			"which tasador token create makes there", c.base.Redacted())}
 	case e.Message != "":
 		f = &failure{err: apperror.New(code, "%s", e.Message)}
 	case code == apperror.FailedPrecondition && e.Code == "":

@@ -15,6 +15,7 @@ import (
 
 	"tasador/pkg/dag"
 	"tasador/pkg/experiment"
+	"tasador/pkg/outgoing"
 	"tasador/pkg/pipelineclient"
 	"tasador/pkg/realtor"
 	"tasador/pkg/testkit"
@@ -49,7 +50,7 @@ func measureOurs(t testing.TB, bin string, others others, server *testkit.Databa
 		"--tracking.uri="+others.Addresses["tracking"], "--source.uri="+others.Addresses["source"], "--rawdata.url="+url, "--cleandata.url="+url,
 		"--schedule.cron=none", "--schedule.retries=0", "--gate.min-new-records=100")
 	defer pipeline.Stop(t)
-	client := pipelineclient.New(pipeline.Addresses["pipeline"])
+	client := pipelineclient.New(pipeline.Addresses["pipeline"], outgoing.Options{})
 	settle(t, server.PID())
 	ours, database, rest := processorOf(t, pipeline.PID()), processorOf(t, server.PID()), processorOf(t, others.PID())
 	_, err := client.Trigger(t.Context(), realtor.DAG, pipelineclient.Trigger{RunID: dagRunID, Conf: json.RawMessage(`{"as_of":"` + asOf + `"}`)})

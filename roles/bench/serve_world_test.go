@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tasador/pkg/model"
+	"tasador/pkg/outgoing"
 	"tasador/pkg/pipelineclient"
 	"tasador/pkg/realtor"
 	"tasador/pkg/testkit"
@@ -43,7 +44,7 @@ func newServeWorld(t testing.TB) *serveWorld {
 	}
 	trainer := testkit.Start(t, bin, 3, "--role=source,tracking,pipeline", "--data-dir="+filepath.Join(t.TempDir(), "trainer"), "--source.listen=127.0.0.1:0",
 		"--tracking.listen=127.0.0.1:0", "--pipeline.listen=127.0.0.1:0", "--source.batches="+strconv.Itoa(serveRowsTrained), "--schedule.cron=none")
-	client := pipelineclient.New(trainer.Addresses["pipeline"])
+	client := pipelineclient.New(trainer.Addresses["pipeline"], outgoing.Options{})
 	_, err := client.Trigger(t.Context(), realtor.DAG, pipelineclient.Trigger{RunID: dagRunID, Conf: json.RawMessage(`{"as_of":"` + asOf + `"}`)})
 	require.NoError(t, err)
 	awaitEnd(t, client, trainer)

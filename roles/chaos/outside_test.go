@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tasador/pkg/dag"
+	"tasador/pkg/outgoing"
 	"tasador/pkg/pipelineclient"
 	"tasador/pkg/realtor"
 	"tasador/pkg/testkit"
@@ -222,7 +223,7 @@ func TestASourceThatBehavesBadly(t *testing.T) {
 	for i, says := range []string{"broke its answer off", "cannot be read and is kept as", "answered 503 Service Unavailable: busy", "broke its answer off", "cannot be reached"} {
 		require.Contains(t, said[i], says)
 	}
-	log, err := pipelineclient.New(w.uri("pipeline")).Log(t.Context(), realtor.DAG, "first", realtor.TaskExtract, 1)
+	log, err := pipelineclient.New(w.uri("pipeline"), outgoing.Options{}).Log(t.Context(), realtor.DAG, "first", realtor.TaskExtract, 1)
 	require.NoError(t, err)
 	require.Contains(t, fmt.Sprint(log), "broke its answer off", "a person reads it in the log of the try")
 	pipeline.Stop(t)

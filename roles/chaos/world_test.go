@@ -15,6 +15,7 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
+	"tasador/pkg/outgoing"
 	"tasador/pkg/pipelineclient"
 	"tasador/pkg/realtor"
 	"tasador/pkg/testkit"
@@ -112,7 +113,7 @@ func (w *world) tracking() *trackingclient.Client {
 // trigger starts a DAG run unless it is there. It reports false if the pipeline does not answer.
 func (w *world) trigger(t testing.TB, id string) bool {
 	t.Helper()
-	_, err := pipelineclient.New(w.uri("pipeline")).Trigger(t.Context(), realtor.DAG, pipelineclient.Trigger{RunID: id, Conf: json.RawMessage(conf)})
+	_, err := pipelineclient.New(w.uri("pipeline"), outgoing.Options{}).Trigger(t.Context(), realtor.DAG, pipelineclient.Trigger{RunID: id, Conf: json.RawMessage(conf)})
 	if err != nil && apperror.CodeOf(err) != apperror.AlreadyExists {
 		require.Equal(t, apperror.Unavailable, apperror.CodeOf(err), "%v", err)
 		return false
@@ -123,7 +124,7 @@ func (w *world) trigger(t testing.TB, id string) bool {
 // state returns the state of a DAG run, nothing if the pipeline does not answer.
 func (w *world) state(t testing.TB, id string) dag.RunState {
 	t.Helper()
-	run, err := pipelineclient.New(w.uri("pipeline")).Run(t.Context(), realtor.DAG, id)
+	run, err := pipelineclient.New(w.uri("pipeline"), outgoing.Options{}).Run(t.Context(), realtor.DAG, id)
 	if err != nil {
 		return ""
 	}

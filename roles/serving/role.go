@@ -76,13 +76,15 @@ func New(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	following.Log, following.Registry = log, trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Tries: 2, Timeout: followTimeout, S3Endpoint: cfg.Artifacts.Endpoint})
+	following.Log, following.Registry = log, trackingclient.New(cfg.Tracking.URI, trackingclient.Options{
+		Tries: 2, Timeout: followTimeout, S3Endpoint: cfg.Artifacts.Endpoint, Outgoing: cfg.ToTracking(config.RoleServing, log),
+	})
 	build := observability.ReadBuild()
 	metricsRegistry := observability.NewRegistry(build)
 	observability.WatchDisk(metricsRegistry, cfg.DataDir)
 	r := &role{
 		cfg: cfg, log: log, build: build, store: store, site: site,
-		tracking:  trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Tries: 1, Timeout: pageTimeout}),
+		tracking:  trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Tries: 1, Timeout: pageTimeout, Outgoing: cfg.ToTracking(config.RoleServing, nil)}),
 		predictor: inference.New(following),
 		spill:     newSpill(outletsDisk),
 	}

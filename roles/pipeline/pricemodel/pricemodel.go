@@ -37,13 +37,15 @@ type Deps struct {
 // NewDeps opens the databases of listings and prepares the clients of the data API and of tracking, which are not called yet.
 // Codes: Invalid for a database URL that is not understood, Unavailable when a database or the data folder cannot be used.
 func NewDeps(ctx context.Context, cfg *config.Config, log *slog.Logger) (Deps, error) {
-	source, err := sourceOf(cfg.Source, log)
+	source, err := sourceOf(cfg, log)
 	if err != nil {
 		return Deps{}, err
 	}
 	d := Deps{
-		source:   source,
-		tracking: trackingclient.New(cfg.Tracking.URI, trackingclient.Options{Log: log, S3Endpoint: cfg.Artifacts.Endpoint}),
+		source: source,
+		tracking: trackingclient.New(cfg.Tracking.URI, trackingclient.Options{
+			Log: log, S3Endpoint: cfg.Artifacts.Endpoint, Outgoing: cfg.ToTracking(config.RolePipeline, log),
+		}),
 		request:  listingapi.Request{GroupNumber: cfg.Source.GroupNumber, Day: cfg.Source.Day},
 		gate:     dataset.Gate{Nullable: cfg.Gate.Nullable, MaxInvalidRatio: cfg.Gate.MaxInvalidRatio, MinNewRecords: cfg.Gate.MinNewRecords},
 		schedule: cfg.Schedule,
@@ -61,13 +63,15 @@ func NewDeps(ctx context.Context, cfg *config.Config, log *slog.Logger) (Deps, e
 	return d, nil
 }
 
-func sourceOf(cfg config.Source, log *slog.Logger) (*listingapi.Client, error) {
+func sourceOf(settings *config.Config, log *slog.Logger) (*listingapi.Client, error) {
+	cfg := settings.Source
 	headers, err := listingapi.ParseHeaders(cfg.Headers)
 	if err != nil {
 		return nil, err
 	}
 	return listingapi.New(cfg.URI, listingapi.Options{
 		Timeout: cfg.Timeout, Retries: cfg.Retries, RetryDelay: cfg.RetryDelay, Rate: cfg.Rate, Headers: headers, Exact: cfg.Exact, Log: log,
+		Outgoing: settings.ToSource(config.RolePipeline, log),
 	}), nil
 }
 

@@ -1,21 +1,6 @@
 package trackingclient
 
-import (
-	"errors"
-	"net/http"
-)
-
-// Login is what a server that asks for it is shown: a name with a password or, if there is no name or no password, a bearer token.
-type Login struct{ Username, Password, Token string }
-
-func (l Login) sign(req *http.Request) {
-	switch {
-	case l.Username != "" && l.Password != "":
-		req.SetBasicAuth(l.Username, l.Password)
-	case l.Token != "":
-		req.Header.Set("Authorization", "Bearer "+l.Token)
-	}
-}
+import "errors"
 
 // noEndpoint is the refusal of a call that the server does not have.
 type noEndpoint struct{ err error }
