@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/auth"
 	"tasador/pkg/backup"
 	"tasador/pkg/config"
 	"tasador/pkg/httpserver"
@@ -67,6 +68,9 @@ func Run(ctx context.Context, cfg *config.Config, names []string, log *slog.Logg
 	var guard *httpserver.Guard
 	if err == nil {
 		guard, err = httpserver.OpenGuard(ctx, cfg, log)
+	}
+	if err == nil {
+		introduce(cfg, guard, names)
 	}
 	for i, name := range names {
 		if err != nil {
@@ -155,6 +159,13 @@ func encrypt(cfg config.HTTP, listeners []net.Listener, log *slog.Logger) error 
 // checkOutgoing reads the files that asking other servers needs, so that a wrong one is told before anything is built.
 func checkOutgoing(cfg *config.Config) error {
 	return errors.Join(cfg.ToTracking("", nil).Check(), cfg.ToSource("", nil).Check())
+}
+
+// introduce gives each role what it shows the others of this process, which needs no settings.
+func introduce(cfg *config.Config, guard *httpserver.Guard, names []string) {
+	for _, name := range names {
+		cfg.Grant(name, guard.Grant(name, auth.Editor))
+	}
 }
 
 func closeAll(listeners []net.Listener) {

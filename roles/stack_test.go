@@ -18,6 +18,7 @@ import (
 	"tasador/pkg/dag"
 	"tasador/pkg/lifecycle"
 	"tasador/pkg/model"
+	"tasador/pkg/outgoing"
 	"tasador/pkg/pipelineclient"
 	"tasador/pkg/realtor"
 	"tasador/pkg/sqlstore/predictionstore"
@@ -29,6 +30,7 @@ import (
 type stack struct {
 	cfg  *config.Config
 	stop func()
+	how  outgoing.Options // of asking the servers
 }
 
 // startStack runs roles until the test ends; change may adjust the settings, which suit small batches without gaps.
@@ -50,7 +52,7 @@ func startStack(t *testing.T, change func(*config.Config), names ...string) *sta
 	stop := testkit.Serve(t, lifecycle.Func(func(ctx context.Context, ready func()) error {
 		return roles.Run(ctx, cfg, names, slog.New(slog.DiscardHandler), ready)
 	}))
-	return &stack{cfg: cfg, stop: func() { require.NoError(t, stop()) }}
+	return &stack{cfg: cfg, how: cfg.ToTracking("", nil), stop: func() { require.NoError(t, stop()) }}
 }
 
 func (s *stack) serving(path string) string { return "http://" + s.cfg.Serving.Listen + path }
@@ -58,7 +60,7 @@ func (s *stack) serving(path string) string { return "http://" + s.cfg.Serving.L
 // runDAG runs the DAG once and waits for its end, which must be a success.
 func (s *stack) runDAG(t *testing.T, id string) {
 	t.Helper()
-	client := pipelineclient.New(s.cfg.Address(config.RolePipeline), s.cfg.ToTracking("", nil))
+	client := pipelineclient.New(s.cfg.Address(config.RolePipeline), s.how)
 	_, err := client.Trigger(t.Context(), realtor.DAG, pipelineclient.Trigger{RunID: id})
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
