@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -163,12 +165,33 @@ func TestGuardedStack(t *testing.T) {
 	require.Error(t, err)
 
 	t.Run("MLflow's client", func(t *testing.T) { f.testMLflow(t) })
+	f.requireAudited()
 
 	f.processes["tracking"].Stop(t)
 	status, _ = f.predict("viewer")
 	require.Equal(t, http.StatusOK, status, "serving needs no tracking to know who asks")
 	status, _ = f.predict("")
 	require.Equal(t, http.StatusUnauthorized, status)
+}
+
+// requireAudited looks for what the test has changed, and tried to change, in the audit logs of the servers.
+func (f *fleet) requireAudited() {
+	f.Helper()
+	for role, patterns := range map[string][]string{
+		"command":  {`\(command\)  user add name=viewer role=viewer  done`, `\(command\)  token create name=robot role=admin token=test  done`},
+		"source":   {`robot \(token test\)  127.0.0.1  source GET /data  done 200`},
+		"pipeline": {`editor \(token test\)  127.0.0.1  pipeline POST /api/v2/dags/:dag_id/dagRuns dag_id=realtor_price_model dag_run_id=manual__\S+  done 200`, `viewer \(token test\)  .*  refused 403  viewer is viewer`},
+		"tracking": {
+			`robot \(token test\)  127.0.0.1  tracking POST \S+/runs/log-batch run_id=\w+  done 200`, `model-versions/transition-stage name=RealtorPriceModel stage=Production version=1  done`,
+			`editor \(password\)  .*runs/create`, `editor \(claim\)  .*  refused 401  the login is not right`, `viewer \(password\)  .*registered-models/create .*refused 403`,
+		},
+	} {
+		require.Eventually(f, func() bool {
+			out := f.must("", "audit", "--data-dir", f.data(role))
+			return !slices.ContainsFunc(patterns, func(p string) bool { return !regexp.MustCompile(p).MatchString(out) })
+		}, time.Minute, 200*time.Millisecond, "%s of %s", f.must("", "audit", "--data-dir", f.data(role)), role)
+	}
+	require.NotContains(f, f.must("", "audit", "--data-dir", f.data("serving")), "/predict ", "a prediction is no change")
 }
 
 // testMLflow asks tracking with MLflow's own package, as several users and in all the ways that it knows.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/audit"
 	"tasador/pkg/auth"
 	"tasador/pkg/backup"
 	"tasador/pkg/config"
@@ -48,11 +49,7 @@ func Run(ctx context.Context, cfg *config.Config, names []string, log *slog.Logg
 	if err != nil {
 		return err
 	}
-	doors := slices.Clone(listeners) // below the encryption
-	if err := encrypt(cfg.HTTP, listeners, log); err != nil {
-		closeAll(listeners)
-		return err
-	}
+	doors := slices.Clone(listeners) // below what the servers share
 	cfg.Role = names
 	cfg.SetDefaults(names)
 	waitUntil := time.Now().Add(cfg.StartWait)
@@ -64,6 +61,10 @@ func Run(ctx context.Context, cfg *config.Config, names []string, log *slog.Logg
 	var held locks
 	if err = errors.Join(backup.CheckFolder(cfg.DataDir), makeDataDir(cfg.DataDir)); err == nil {
 		held, err = lock(ctx, cfg, names)
+	}
+	var shared httpserver.Common
+	if err == nil {
+		shared, err = share(cfg, listeners, log)
 	}
 	var guard *httpserver.Guard
 	if err == nil {
@@ -86,13 +87,13 @@ func Run(ctx context.Context, cfg *config.Config, names []string, log *slog.Logg
 	}
 	if err != nil {
 		closeAll(listeners)
-		return errors.Join(err, guard.Close(), held.release())
+		return errors.Join(err, guard.Close(), shared.Audit.Close(), held.release())
 	}
 	setCollector(names)
 	return errors.Join(group.Run(ctx, func() {
 		ready()
 		giveBack()
-	}), guard.Close(), held.release())
+	}), guard.Close(), shared.Audit.Close(), held.release())
 }
 
 // Percentages of the heap that may come on top of it before the collector runs.
@@ -141,19 +142,22 @@ func bind(ctx context.Context, cfg *config.Config, names []string) ([]net.Listen
 	return listeners, nil
 }
 
-// encrypt puts TLS on the listeners if there is a certificate, which they share.
-func encrypt(cfg config.HTTP, listeners []net.Listener, log *slog.Logger) error {
-	if cfg.TLSCert == "" {
-		return nil
+// share gives the listeners what their servers share: a certificate, if there is one, and the audit log.
+func share(cfg *config.Config, listeners []net.Listener, log *slog.Logger) (shared httpserver.Common, err error) {
+	if cfg.HTTP.TLSCert != "" {
+		if shared.Certificate, err = httpserver.OpenCertificate(cfg.HTTP.TLSCert, cfg.HTTP.TLSKey, log); err != nil {
+			return shared, err
+		}
 	}
-	certificate, err := httpserver.OpenCertificate(cfg.TLSCert, cfg.TLSKey, log)
-	if err != nil {
-		return err
+	if cfg.Audit.MaxFiles > 0 {
+		if shared.Audit, err = audit.Open(cfg.Audit.Options(cfg.DataDir), log); err != nil {
+			return shared, err
+		}
 	}
 	for i, ln := range listeners {
-		listeners[i] = httpserver.Secure(ln, certificate)
+		listeners[i] = shared.Listener(ln)
 	}
-	return nil
+	return shared, nil
 }
 
 // checkOutgoing reads the files that asking other servers needs, so that a wrong one is told before anything is built.

@@ -40,6 +40,7 @@ type commands struct {
 	LoadTest     LoadTest      `cmd:"" name:"loadtest" help:"Send predictions to the prediction server at a steady rate and report how fast it answers."`
 	User         userCommand   `cmd:"" help:"Add, change and remove the users that may log in; also while servers run."`
 	Token        tokenCommand  `cmd:"" help:"Make and revoke API tokens; also while servers run."`
+	Audit        Audit         `cmd:"" help:"Show who changed what."`
 	Migrate      Migrate       `cmd:"" help:"Show and change the versions of the schemas of the databases."`
 	Backup       Backup        `cmd:"" help:"Copy the data folder to another folder or to S3 while the roles run, and look after the copies."`
 	Restore      Restore       `cmd:"" help:"Make a data folder of a backup."`

@@ -38,10 +38,11 @@ func (t *tokenCreate) Run(ctx context.Context, io IO) error {
 			token.ExpiresAt = time.Now().Add(time.Duration(t.Expires))
 		}
 		secret := auth.NewToken()
-		if _, err := s.AddToken(ctx, token, auth.HashSecret(secret)); err != nil {
+		_, err := s.AddToken(ctx, token, auth.HashSecret(secret))
+		if err := noteChange(t.DataDir, "token create", map[string]string{"name": owner, "token": t.Name, "role": t.Role}, err); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintln(io.Out, secret)
+		_, err = fmt.Fprintln(io.Out, secret)
 		return err
 	})
 }
@@ -87,7 +88,7 @@ type tokenRevoke struct {
 
 // Run takes a token back.
 func (t *tokenRevoke) Run(ctx context.Context, io IO) error {
-	return t.onUser(ctx, io, t.Owner, func(s *authstore.Store, owner string) (string, error) {
+	return t.onUser(ctx, io, t.Owner, change{"token revoke", "token", t.Name}, func(s *authstore.Store, owner string) (string, error) {
 		tokens, err := s.Tokens(ctx, owner)
 		if err != nil {
 			return "", err

@@ -70,7 +70,7 @@ func (u *userAdd) Run(ctx context.Context, io IO) error {
 	}
 	return u.with(ctx, io, true, func(s *authstore.Store) error {
 		user, err := s.AddUser(ctx, name, auth.Role(u.Role), auth.HashPassword(password))
-		if err != nil {
+		if err := noteChange(u.DataDir, "user add", map[string]string{"name": name, "role": u.Role}, err); err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(io.Out, "added %s, %s\n", user.Name, user.Role)
@@ -104,20 +104,27 @@ type userRole struct {
 
 // Run changes a role.
 func (u *userRole) Run(ctx context.Context, io IO) error {
-	return u.onUser(ctx, io, u.Name, func(s *authstore.Store, name string) (string, error) {
+	return u.onUser(ctx, io, u.Name, change{"user role", "role", u.Role}, func(s *authstore.Store, name string) (string, error) {
 		return name + " is " + u.Role + " now", s.SetRole(ctx, name, auth.Role(u.Role))
 	})
 }
 
-// onUser runs fn on a user that there is, and prints what it says if it did not fail.
-func (f *usersFlags) onUser(ctx context.Context, io IO, name string, fn func(s *authstore.Store, name string) (string, error)) error {
+// change is what the audit log is told of a command, beside the user that it is about.
+type change struct{ action, field, value string }
+
+// onUser runs fn on a user that there is, notes it in the audit log, and prints what it says if it did not fail.
+func (f *usersFlags) onUser(ctx context.Context, io IO, name string, what change, fn func(s *authstore.Store, name string) (string, error)) error {
 	name, err := auth.ParseName(name)
 	if err != nil {
 		return err
 	}
 	return f.with(ctx, io, false, func(s *authstore.Store) error {
 		done, err := fn(s, name)
-		if err != nil {
+		object := map[string]string{"name": name}
+		if what.field != "" {
+			object[what.field] = what.value
+		}
+		if err := noteChange(f.DataDir, what.action, object, err); err != nil {
 			return err
 		}
 		_, err = fmt.Fprintln(io.Out, done)
@@ -133,7 +140,7 @@ type userPassword struct {
 
 // Run replaces a password.
 func (u *userPassword) Run(ctx context.Context, io IO) error {
-	return u.onUser(ctx, io, u.Name, func(s *authstore.Store, name string) (string, error) {
+	return u.onUser(ctx, io, u.Name, change{action: "user password"}, func(s *authstore.Store, name string) (string, error) {
 		if _, _, err := s.UserByName(ctx, name); err != nil {
 			return "", err // before anything is typed
 		}
@@ -152,7 +159,7 @@ type userRemove struct {
 
 // Run removes a user.
 func (u *userRemove) Run(ctx context.Context, io IO) error {
-	return u.onUser(ctx, io, u.Name, func(s *authstore.Store, name string) (string, error) {
+	return u.onUser(ctx, io, u.Name, change{action: "user remove"}, func(s *authstore.Store, name string) (string, error) {
 		return "removed " + name + " with all tokens and logins", s.RemoveUser(ctx, name)
 	})
 }

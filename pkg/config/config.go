@@ -12,10 +12,11 @@ type Config struct {
 	// A start that waits suits what starts all servers at once; who starts one by hand is told at once what is wrong.
 	StartWait time.Duration `name:"start-wait" default:"0s" placeholder:"DURATION" help:"How long a start waits for databases and for the bucket of artifacts, if they do not answer or are not there yet."`
 
-	Insecure bool `name:"insecure" help:"Allow to listen on other addresses than loopback although nobody has to log in."`
-	Auth     Auth `embed:"" prefix:"auth."`
-	HTTP     HTTP `embed:"" prefix:"http."`
-	Log      Log  `embed:"" prefix:"log."`
+	Insecure bool  `name:"insecure" help:"Allow to listen on other addresses than loopback although nobody has to log in."`
+	Auth     Auth  `embed:"" prefix:"auth."`
+	HTTP     HTTP  `embed:"" prefix:"http."`
+	Audit    Audit `embed:"" prefix:"audit."`
+	Log      Log   `embed:"" prefix:"log."`
 
 	Pipeline    Pipeline    `embed:"" prefix:"pipeline."`
 	Tracking    Tracking    `embed:"" prefix:"tracking."`
@@ -57,6 +58,12 @@ type HTTP struct {
 
 	AllowedHosts []string      `name:"allowed-hosts" placeholder:"NAMES" help:"Host names under which the servers may be called, beside those of loopback; * allows all."`
 	StopDelay    time.Duration `name:"stop-delay" default:"0s" placeholder:"DURATION" help:"How long a stop keeps answering new connections once /readyz says that it stops; behind a balancer, longer than it needs to notice."`
+}
+
+// Audit is how much is kept of who changed what.
+type Audit struct {
+	MaxBytes int64 `name:"max-bytes" default:"33554432" help:"Size in bytes after which the audit log begins a new file in DATA-DIR/audit."`
+	MaxFiles int   `name:"max-files" default:"20" help:"Files of the audit log that are kept; of more, the oldest are deleted. 0 keeps no audit log."`
 }
 
 // Log is where and how the log is written; it goes to standard error.

@@ -79,7 +79,11 @@ func isSetting(f *kong.Flag) bool { return f.Tag.Has("roles") || isShared(f.Name
 
 // isShared reports whether a flag is a setting that all roles have.
 func isShared(name string) bool {
-	return name == "role" || name == "data-dir" || name == "start-wait" || name == "insecure" || strings.HasPrefix(name, "auth.") || strings.HasPrefix(name, "http.") || strings.HasPrefix(name, "log.")
+	if name == "role" || name == "data-dir" || name == "start-wait" || name == "insecure" {
+		return true
+	}
+	group, _, _ := strings.Cut(name, ".")
+	return slices.Contains([]string{"auth", "audit", "http", "log"}, group)
 }
 
 // CheckFlags refuses flags on the command line that belong to roles which do not run: they would do nothing.

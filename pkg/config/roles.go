@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/audit"
 	"tasador/pkg/realtor"
 )
 
@@ -100,6 +101,11 @@ func (c *Config) Address(role string) string { return c.AddressOf(*c.Listen(role
 // AddressOf is where a server of this process answers that listens on host:port.
 func (c *Config) AddressOf(listen string) string {
 	return map[bool]string{false: "http://", true: "https://"}[c.Encrypted()] + listen
+}
+
+// Options are those of the audit log below a data folder.
+func (a Audit) Options(dataDir string) audit.Options {
+	return audit.Options{Folder: filepath.Join(dataDir, audit.Folder), FileSize: a.MaxBytes, Files: a.MaxFiles}
 }
 
 // PublicURL returns where browsers reach a role, empty if no setting says so.

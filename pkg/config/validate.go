@@ -17,6 +17,9 @@ import (
 // maxStopDelay leaves time for the rest of a stop: a role has a minute.
 const maxStopDelay = 15 * time.Second
 
+// minAuditFile keeps the files of the audit log from being one line each.
+const minAuditFile = 1 << 16
+
 // Validate checks the settings of the roles that run. Codes: Invalid, with a sentence that names the key and its value.
 func (c *Config) Validate(roles []string) error {
 	for _, role := range roles {
@@ -42,6 +45,9 @@ func (c *Config) Validate(roles []string) error {
 	}
 	if err := c.Auth.Validate(); err != nil {
 		return err
+	}
+	if c.Audit.MaxBytes < minAuditFile || c.Audit.MaxFiles < 0 {
+		return apperror.New(apperror.Invalid, "--audit.max-bytes=%d must be at least %d, and --audit.max-files=%d must not be negative", c.Audit.MaxBytes, minAuditFile, c.Audit.MaxFiles)
 	}
 	if (c.HTTP.TLSCert == "") != (c.HTTP.TLSKey == "") {
 		return apperror.New(apperror.Invalid, "--http.tls-cert=%s and --http.tls-key=%s belong together; give both or none", c.HTTP.TLSCert, c.HTTP.TLSKey)

@@ -111,13 +111,13 @@ func (s *Server) authorize(c echo.Context, right Right) error {
 	}
 	r := c.Request()
 	p, err := g.identify(r, s.secure(r), right)
-	if err == nil && !p.Role.May(right) {
-		err = apperror.New(apperror.PermissionDenied, "%s is %s, who may not do this; an admin can change that", p.User, p.Role)
-	}
 	if err != nil {
 		return err
 	}
 	c.SetRequest(r.WithContext(auth.WithPrincipal(r.Context(), p)))
+	if !p.Role.May(right) {
+		return apperror.New(apperror.PermissionDenied, "%s is %s, who may not do this; an admin can change that", p.User, p.Role)
+	}
 	return nil
 }
 

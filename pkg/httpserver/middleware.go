@@ -32,9 +32,11 @@ func (s *Server) around(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		begin := time.Now()
 		identify(c)
-		if err := s.guarded(c, next); err != nil {
+		err := s.guarded(c, next)
+		if err != nil {
 			c.Error(err)
 		}
+		s.record(c, err)
 		took := time.Since(begin)
 		s.metrics.observe(c, took)
 		if ctx := c.Request().Context(); s.opts.Log.Enabled(ctx, slog.LevelDebug) {

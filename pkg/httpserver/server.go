@@ -50,6 +50,7 @@ type Route struct {
 	Right     Right
 	Handler   echo.HandlerFunc
 	BodyLimit int64 // bytes; 0 means 4 MiB, NoBodyLimit none
+	Often     bool  // it is called so often that the audit log counts the calls of a user that are alike
 }
 
 // Check is one condition for readiness. Probe returns nil, or a sentence that says what is missing. Note says what is not as it should be although the server is
@@ -87,6 +88,8 @@ type Server struct {
 	open     atomic.Int64 // connections
 	bodies   bodies
 	metrics  *metrics
+	shared   Common
+	often    map[routeKey]bool
 	rights   map[routeKey]Right     // of the registered routes; complete before the first request
 	lastHost atomic.Pointer[string] // that was allowed
 }
@@ -95,15 +98,15 @@ type Server struct {
 func New(opts Options) *Server {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	s := &Server{opts: opts, echo: e, rights: map[routeKey]Right{}}
+	s := &Server{opts: opts, echo: e, rights: map[routeKey]Right{}, often: map[routeKey]bool{}}
 	if opts.WriteError == nil {
 		s.opts.WriteError = WriteJSONError
 	}
 	e.HTTPErrorHandler = s.handleError
 	s.metrics = newMetrics(opts.Metrics)
-	if ln, encrypted := opts.Listener.(secured); encrypted {
-		ln.certificate.register(opts.Metrics)
-		s.opts.Checks = append(slices.Clip(opts.Checks), ln.certificate.check())
+	if ln, ok := opts.Listener.(common); ok {
+		s.shared = ln.Common
+		s.opts.Checks = append(slices.Clip(opts.Checks), s.shared.register(opts.Metrics)...)
 	}
 	opts.Metrics.MustRegister(partsCollector{s.opts.Checks})
 	e.Use(s.around)
@@ -133,6 +136,7 @@ func (s *Server) add(method string, r Route) {
 	s.echo.Add(method, r.Path, s.limitBody(r))
 	s.metrics.add(r.Path, method)
 	s.rights[routeKey{r.Path, method}] = r.Right
+	s.often[routeKey{r.Path, method}] = r.Often
 }
 
 // Echo returns the router, for libraries that bind to it themselves.

@@ -49,16 +49,8 @@ func (c *Certificate) config() *tls.Config {
 	}
 }
 
-// secured is a listener whose connections are encrypted.
-type secured struct {
-	net.Listener
-	certificate *Certificate
-}
-
-// Secure returns a listener whose connections are encrypted. A Server that is given it tells of the certificate in its metrics and at /readyz.
-func Secure(ln net.Listener, certificate *Certificate) net.Listener {
-	return secured{tls.NewListener(ln, certificate.config()), certificate}
-}
+// listener returns a listener whose connections are encrypted.
+func (c *Certificate) listener(ln net.Listener) net.Listener { return tls.NewListener(ln, c.config()) }
 
 // register makes the metrics of the certificate.
 func (c *Certificate) register(r *prometheus.Registry) {

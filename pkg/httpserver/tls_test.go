@@ -31,7 +31,7 @@ func startSecure(t *testing.T, pair testkit.Pair, routes ...httpserver.Route) ru
 	t.Helper()
 	certificate, err := httpserver.OpenCertificate(pair.Cert, pair.Key, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	s := startWith(t, routes, httpserver.Options{Listener: httpserver.Secure(testkit.Listen(t), certificate)})
+	s := startWith(t, routes, httpserver.Options{Listener: httpserver.Common{Certificate: certificate}.Listener(testkit.Listen(t))})
 	s.base = strings.Replace(s.base, "http://", "https://", 1)
 	return s
 }

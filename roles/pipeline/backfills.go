@@ -11,6 +11,7 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
+	"tasador/pkg/httpserver"
 	"tasador/pkg/sqlstore/dagrunstore"
 )
 
@@ -128,6 +129,7 @@ func (r *role) createBackfill(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	httpserver.Touch(c, "dag_id", r.plan.Definition().ID, "backfill_id", strconv.FormatInt(b.ID, 10))
 	return c.JSON(http.StatusOK, r.backfillJSON(b))
 }
 

@@ -3,11 +3,13 @@ package pipeline
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
+	"tasador/pkg/httpserver"
 )
 
 // clearBody is what a clear may say, with Airflow's defaults: nothing changes unless dry_run is false.
@@ -47,6 +49,10 @@ func (r *role) clearTaskInstances(c echo.Context) error {
 	run, err := r.store.Run(c.Request().Context(), r.plan.Definition().ID, *body.RunID)
 	if err != nil {
 		return err
+	}
+	httpserver.Touch(c, "dag_run_id", run.ID, "task_ids", strings.Join(tasks, ","))
+	if body.DryRun {
+		httpserver.Untouched(c)
 	}
 	cleared, err := r.engine.Clear(c.Request().Context(), run.DAGID, run.ID, tasks, states, body.DryRun)
 	if err != nil {

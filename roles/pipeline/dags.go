@@ -11,6 +11,7 @@ import (
 
 	"tasador/pkg/apperror"
 	"tasador/pkg/dag"
+	"tasador/pkg/httpserver"
 )
 
 func (r *role) listDAGs(c echo.Context) error {
@@ -68,6 +69,7 @@ func (r *role) patchDAG(c echo.Context) error {
 	if body.IsPaused == nil {
 		return apperror.New(apperror.Invalid, `the request body lacks is_paused; write it as {"is_paused": true}`)
 	}
+	httpserver.Touch(c, "is_paused", strconv.FormatBool(*body.IsPaused))
 	if err := r.engine.SetPaused(c.Request().Context(), r.plan.Definition().ID, *body.IsPaused); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/httpserver"
 )
 
 // triggerForm is the form that starts a run, as it was typed, with what is wrong.
@@ -94,6 +95,7 @@ func (p *pages) pause(c echo.Context) error {
 		return apperror.New(apperror.Invalid, "paused is %q; it must be true or false", paused)
 	}
 	id := p.plan.Definition().ID
+	httpserver.Touch(c, "is_paused", paused)
 	if err := p.engine.SetPaused(c.Request().Context(), id, paused == "true"); err != nil {
 		return err
 	}

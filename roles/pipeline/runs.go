@@ -52,6 +52,7 @@ func (r *role) triggerRun(c echo.Context) error {
 
 // logTrigger ties the request to the DAG run, so that the log leads from one to the other.
 func (r *role) logTrigger(c echo.Context, run dagrunstore.Run) {
+	httpserver.Touch(c, "dag_run_id", run.ID)
 	r.log.InfoContext(c.Request().Context(), "DAG run triggered", "request_id", httpserver.RequestID(c), "dag_id", run.DAGID, "dag_run_id", run.ID, "by", run.TriggeredBy)
 }
 

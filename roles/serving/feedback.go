@@ -46,6 +46,7 @@ func (r *role) feedback(c echo.Context) error {
 	if len(problems) > 0 {
 		return unprocessable(c, problems)
 	}
+	httpserver.Touch(c, "request_id", told.RequestID)
 	unsure, err := r.tell(c.Request().Context(), told)
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ func (r *role) routes() []httpserver.Route {
 	static := echo.WrapHandler(r.site.Static())
 	all := []httpserver.Route{
 		{Method: http.MethodPost, Path: "/predict", Right: httpserver.Read, Handler: r.predict, BodyLimit: maxListBody},
-		{Method: http.MethodPost, Path: "/feedback", Right: httpserver.Write, Handler: r.feedback, BodyLimit: maxBody},
+		{Method: http.MethodPost, Path: "/feedback", Right: httpserver.Write, Handler: r.feedback, BodyLimit: maxBody, Often: true},
 		{Method: http.MethodPost, Path: "/models/:" + versionParam + "/predict", Right: httpserver.Read, Handler: r.predict, BodyLimit: maxListBody},
 		{Method: http.MethodGet, Path: "/models", Right: httpserver.Read, Handler: r.models},
 		{Method: http.MethodGet, Path: "/drift", Right: httpserver.Read, Handler: r.drift},

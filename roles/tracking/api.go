@@ -13,6 +13,7 @@ import (
 	"tasador/pkg/artifact"
 	"tasador/pkg/artifact/places"
 	"tasador/pkg/experiment"
+	"tasador/pkg/httpserver"
 	"tasador/pkg/mlflowapi"
 	"tasador/pkg/registry"
 )
@@ -37,6 +38,7 @@ func (h handler) json(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	httpserver.Touch(c, r.names()...)
 	answer, err := h(withActor(c, registry.ViaAPI), r)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/httpserver"
 	"tasador/pkg/registry"
 	"tasador/web"
 )
@@ -97,6 +98,7 @@ func (p *pages) move(c echo.Context) error {
 		return p.modelPage(c, http.StatusUnprocessableEntity, form)
 	}
 	body := movePage{Model: name, Href: modelHref(name), Form: form, Changed: typed.Get("seen") != ""}
+	httpserver.Touch(c, "version", form.Version, "stage", string(form.Stage), "alias", form.Alias)
 	ctx := withActor(c, registry.ViaPage)
 	body.By = registry.ActorOf(ctx)
 	agree := func(moves []registry.Move) error {
@@ -123,6 +125,7 @@ func (p *pages) move(c echo.Context) error {
 		form.Error = &apperror.Sentence{Format: "That is so already: nothing would change."}
 		return p.modelPage(c, http.StatusUnprocessableEntity, form)
 	}
+	httpserver.Untouched(c)
 	return p.write(c, http.StatusOK, "move", web.Page{Title: "Models", Name: name, Body: body})
 }
 

@@ -138,6 +138,24 @@ func checkAddress(c echo.Context) error {
 	return nil
 }
 
+// names returns the fields that say what a change is about, as pairs of names and values.
+func (r *request) names() []string {
+	var pairs []string
+	for _, field := range []string{"run_id", "run_uuid", "experiment_id", "model_id", "name", "new_name", "version", "stage", "alias"} {
+		var text string
+		if raw, given := r.body[field]; !given {
+			continue
+		} else if json.Unmarshal(raw, &text) != nil { // a number, as old clients send for versions
+			text = string(raw)
+		}
+		if field == "run_uuid" && len(pairs) > 0 {
+			continue // its old name, which clients send beside the new one
+		}
+		pairs = append(pairs, field, text)
+	}
+	return pairs
+}
+
 func (r *request) fail(err error) {
 	if r.first == nil {
 		r.first = err

@@ -97,6 +97,15 @@ func (a *api) calls() []call {
 	}
 }
 
+// often reports whether a client calls an address again and again for one run.
+func often(path string) bool {
+	switch path {
+	case "/runs/log-metric", "/runs/log-batch", "/runs/log-parameter", "/runs/log-inputs", "/runs/outputs", "/runs/set-tag", "/logged-models/:model_id/params":
+		return true
+	}
+	return false
+}
+
 // routes lists every route of the role with the right that it needs.
 func (a *api) routes() []httpserver.Route {
 	routes := []httpserver.Route{
@@ -118,7 +127,7 @@ func (a *api) routes() []httpserver.Route {
 	}
 	for _, prefix := range []string{mlflowapi.Prefix, mlflowapi.PrefixAjax + "/2.0"} {
 		for _, c := range a.calls() {
-			routes = append(routes, httpserver.Route{Method: c.method, Path: prefix + "/mlflow" + c.path, Right: c.right, Handler: c.handler.json})
+			routes = append(routes, httpserver.Route{Method: c.method, Path: prefix + "/mlflow" + c.path, Right: c.right, Handler: c.handler.json, Often: often(c.path)})
 		}
 		routes = append(routes, proxyRoutes(prefix+"/mlflow-artifacts", a)...)
 	}
