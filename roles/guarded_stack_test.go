@@ -62,7 +62,7 @@ func startFleet(t *testing.T) *fleet {
 	f.start("source", "--source.batches=10500")
 	f.start("tracking")
 	f.start("pipeline", "--schedule.cron=none", "--source.auth", "--source.uri", f.uri("source"), "--tracking.uri", f.uri("tracking"))
-	f.start("serving", "--serving.follow=100ms", "--tracking.uri", f.uri("tracking"))
+	f.start("serving", "--serving.follow=100ms", "--tracking.uri", f.uri("tracking"), "--auth.token-file", f.tokens["viewer"]) // it only reads
 	return f
 }
 
@@ -118,7 +118,12 @@ func (f *fleet) token(user string) string {
 // predict asks serving as a user, or as nobody.
 func (f *fleet) predict(user string) (int, string) {
 	f.Helper()
-	req, err := http.NewRequestWithContext(f.Context(), http.MethodPost, f.uri("serving")+"/predict", strings.NewReader(example))
+	return f.ask(user, http.MethodPost, f.uri("serving")+"/predict", example)
+}
+
+func (f *fleet) ask(user, method, address, body string) (int, string) {
+	f.Helper()
+	req, err := http.NewRequestWithContext(f.Context(), method, address, strings.NewReader(body))
 	require.NoError(f, err)
 	req.Header.Set("Content-Type", "application/json")
 	if user != "" {
@@ -192,6 +197,9 @@ func (f *fleet) requireAudited() {
 		}, time.Minute, 200*time.Millisecond, "%s of %s", f.must("", "audit", "--data-dir", f.data(role)), role)
 	}
 	require.NotContains(f, f.must("", "audit", "--data-dir", f.data("serving")), "/predict ", "a prediction is no change")
+	status, page := f.ask("viewer", http.MethodGet, f.uri("tracking")+"/models/RealtorPriceModel", "")
+	require.Equal(f, http.StatusOK, status)
+	require.Contains(f, page, "robot", "the page says who has promoted the version")
 }
 
 // testMLflow asks tracking with MLflow's own package, as several users and in all the ways that it knows.

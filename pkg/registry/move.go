@@ -25,7 +25,7 @@ type Move struct {
 	By       Actor
 }
 
-// Actor is who asked for a change, as far as a server without authentication knows: User is what the client claims.
+// Actor is who asked for a change, as far as a server knows: where nobody has to log in, User is what the client claims.
 type Actor struct {
 	Via     Via
 	Address string // of the client, without its port

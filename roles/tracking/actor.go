@@ -8,21 +8,24 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"tasador/pkg/auth"
 	"tasador/pkg/registry"
 )
 
 // maxActor bounds each thing that a client says of itself, in bytes.
 const maxActor = 200
 
-// withActor returns the context of a request with who asks. There is no authentication: the address is that of the connection, which may
-// be a proxy's; the user is the one that the client claims to be, as MLflow's clients do with MLFLOW_TRACKING_USERNAME.
+// withActor returns the context of a request with who asks. The address is that of the connection, which may be a proxy's. Where nobody has to log in, the user is
+// the one that the client claims to be, as MLflow's clients do with MLFLOW_TRACKING_USERNAME.
 func withActor(c echo.Context, via registry.Via) context.Context {
 	r := c.Request()
 	a := registry.Actor{Via: via, Address: r.RemoteAddr, Agent: plain(r.UserAgent())}
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		a.Address = host
 	}
-	if user, _, ok := r.BasicAuth(); ok {
+	if p := auth.PrincipalOf(r.Context()); p != nil {
+		a.User = p.User
+	} else if user, _, ok := r.BasicAuth(); ok {
 		a.User = plain(user)
 	}
 	return registry.WithActor(r.Context(), a)
