@@ -185,3 +185,21 @@ func TestAFolderThatCannotBeUsedIsNamed(t *testing.T) {
 	require.NoError(t, l.Close())
 	require.ErrorIs(t, audit.Read(t.Context(), folder, audit.Filter{}, false, func(audit.Entry) error { return stop }), stop)
 }
+
+func TestLinesWaitWhileNothingCanBeWritten(t *testing.T) {
+	folder := t.TempDir()
+	l := open(t, folder, nil)
+	path := filepath.Join(folder, "audit.jsonl")
+	require.NoError(t, os.Remove(path))
+	require.NoError(t, os.Mkdir(path, 0o750)) // as a full disk, writing fails
+	l.Record(audit.Entry{Action: "first"}, false)
+	require.Eventually(t, func() bool { return l.Problem() != nil }, time.Minute, 5*time.Millisecond)
+	l.Record(audit.Entry{Action: "second"}, false)
+	require.NoError(t, os.Remove(path))
+	require.Eventually(t, func() bool { return l.Problem() == nil }, time.Minute, 5*time.Millisecond)
+	require.NoError(t, l.Close())
+	all := read(t, folder, audit.Filter{})
+	require.Len(t, all, 2)
+	require.Equal(t, []string{"first", "second"}, []string{all[0].Action, all[1].Action})
+	require.Zero(t, l.Lost())
+}

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"tasador/pkg/apperror"
@@ -38,23 +37,23 @@ func openFiles(opt Options) (*files, error) {
 	if err := os.MkdirAll(opt.Folder, 0o750); err != nil {
 		return nil, cannot(err)
 	}
-	lock, err := os.OpenFile(filepath.Join(opt.Folder, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	held, err := os.OpenFile(filepath.Join(opt.Folder, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, cannot(err)
 	}
-	f := &files{opt, lock}
+	f := &files{opt, held}
 	if err := f.append(nil); err != nil {
-		return nil, cannot(errors.Join(err, lock.Close()))
+		return nil, cannot(errors.Join(err, held.Close()))
 	}
 	return f, nil
 }
 
 // append writes whole lines to the newest file. A full one is put aside first, and the oldest beyond the number that is kept is removed.
 func (f *files) append(lines []byte) (err error) {
-	if err := syscall.Flock(int(f.lock.Fd()), syscall.LOCK_EX); err != nil {
+	if err := lock(f.lock); err != nil {
 		return fmt.Errorf("lock the audit log: %w", err)
 	}
-	defer func() { err = errors.Join(err, syscall.Flock(int(f.lock.Fd()), syscall.LOCK_UN)) }()
+	defer func() { err = errors.Join(err, unlock(f.lock)) }()
 	path := filepath.Join(f.opt.Folder, current)
 	if info, err := os.Stat(path); err == nil && info.Size() > 0 && info.Size()+int64(len(lines)) > f.opt.FileSize {
 		aside := oldPrefix + time.Now().UTC().Format(oldTime) + oldSuffix
