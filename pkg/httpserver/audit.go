@@ -21,19 +21,14 @@ type Common struct {
 	Audit       *audit.Log   // without it nothing is kept of who changed what
 }
 
-// common is a listener with what its server shares with others.
+// common is a listener with what its server shares with others. Its connections are not encrypted yet.
 type common struct {
 	net.Listener
 	Common
 }
 
 // Listener returns ln with what is shared.
-func (s Common) Listener(ln net.Listener) net.Listener {
-	if s.Certificate != nil {
-		ln = s.Certificate.listener(ln)
-	}
-	return common{ln, s}
-}
+func (s Common) Listener(ln net.Listener) net.Listener { return common{ln, s} }
 
 // register adds the metrics of what is shared, and returns its checks.
 func (s Common) register(r *prometheus.Registry) (checks []Check) {

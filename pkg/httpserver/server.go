@@ -83,10 +83,8 @@ type Options struct {
 type Server struct {
 	opts     Options
 	echo     *echo.Echo
-	leaving  atomic.Bool  // a stop was asked for
-	stopping atomic.Bool  // the listener is closed
-	open     atomic.Int64 // connections
-	bodies   bodies
+	leaving  atomic.Bool // a stop was asked for
+	stopping atomic.Bool // the listener is closed
 	metrics  *metrics
 	shared   Common
 	often    map[routeKey]bool
@@ -153,17 +151,18 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		Handler:           s.echo,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
-		ConnState:         s.count,
+		ConnContext:       withConn,
 		ErrorLog:          log.New(quietHandshakes{s.opts.Log}, "", 0),
 	}
 	if s.opts.Header != nil {
 		defer s.opts.Header.close()
 	}
+	conns := newConns()
 	served := make(chan error, 1)
-	go func() { served <- hs.Serve(s.opts.Listener) }()
+	go func() { served <- hs.Serve(s.listener(conns)) }()
 	watched := make(chan struct{})
 	defer close(watched)
-	go s.bodies.watch(watched)
+	go conns.watch(watched)
 	ready()
 	select {
 	case err := <-served:
@@ -183,14 +182,23 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		s.opts.Log.WarnContext(ctx, "the HTTP server ended otherwise than by its closed listener", "error", err)
 	}
 	s.stopping.Store(true)
-	s.bodies.hurry()
-	s.awaitGoodbye()
+	conns.hurry()
+	awaitGoodbye(conns)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if err := hs.Shutdown(drain); err != nil {
 		return errors.Join(fmt.Errorf("requests still under way after %s were cut off: %w", drainTimeout, err), hs.Close())
 	}
 	return nil
+}
+
+// listener accepts connections for conns. Those that are encrypted have theirs beneath, since the library must see the encryption.
+func (s *Server) listener(conns *conns) net.Listener {
+	watched := &listener{Listener: s.opts.Listener, all: conns}
+	if ln, ok := s.opts.Listener.(common); ok && ln.Certificate != nil {
+		return ln.Certificate.listener(watched)
+	}
+	return watched
 }
 
 // awaitOthers gives whoever asks /readyz time to go elsewhere. It returns early, with an error, if the server breaks.
@@ -205,23 +213,12 @@ func awaitOthers(delay time.Duration, broken <-chan error) error {
 	}
 }
 
-// count follows the connections.
-func (s *Server) count(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		s.open.Add(1)
-	case http.StateClosed, http.StateHijacked:
-		s.open.Add(-1)
-	case http.StateActive, http.StateIdle: // still open
-	}
-}
-
 // awaitGoodbye waits until no connection is left, but not longer than goodbyeTime.
-func (s *Server) awaitGoodbye() {
+func awaitGoodbye(conns *conns) {
 	limit, look := time.NewTimer(goodbyeTime), time.NewTicker(goodbyeTime/50)
 	defer limit.Stop()
 	defer look.Stop()
-	for s.open.Load() > 0 {
+	for conns.count() > 0 {
 		select {
 		case <-look.C:
 		case <-limit.C:

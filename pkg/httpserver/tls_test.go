@@ -1,6 +1,7 @@
 package httpserver_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -205,4 +206,24 @@ func TestStopOverTLSFailsNoRequestThatReachedUs(t *testing.T) {
 	close(release)
 	require.Equal(t, "done", <-got)
 	require.NoError(t, <-stopped)
+}
+
+func TestABodyThatDoesNotComeEncryptedHoldsUpNoStop(t *testing.T) {
+	authority := testkit.NewAuthority(t)
+	entered := make(chan struct{})
+	s := startSecure(t, authority.Issue(t, t.TempDir(), ends(300), "127.0.0.1"), httpserver.Route{Method: http.MethodPost, Path: "/echo", Handler: func(c echo.Context) error {
+		close(entered)
+		return echoBody(c)
+	}})
+	conn, err := tls.Dial("tcp", strings.TrimPrefix(s.base, "https://"), authority.Client(t).Transport.(*http.Transport).TLSClientConfig)
+	require.NoError(t, err)
+	defer conn.Close()
+	write(t, conn, "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
+	<-entered
+	begin := time.Now()
+	require.NoError(t, s.stop())
+	require.Less(t, time.Since(begin), 10*time.Second)
+	res, body := answer(t, bufio.NewReader(conn))
+	require.Equal(t, http.StatusBadRequest, res.StatusCode)
+	require.Contains(t, body, "came too slowly")
 }
