@@ -53,6 +53,7 @@ func (s *Server) handleError(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
+	setPageHeaders(c.Response().Header())
 	err = coded(err, c)
 	if s.refused(c, err) {
 		return

@@ -62,7 +62,7 @@ func (s *Server) guarded(c echo.Context, next echo.HandlerFunc) (err error) {
 		// Clients connect anew after this answer, so that none sends its next request into a connection that is about to close.
 		h.Set(echo.HeaderConnection, "close")
 	}
-	h["Content-Security-Policy"], h["X-Content-Type-Options"], h["Referrer-Policy"] = contentPolicy, noSniff, referrerPolicy
+	h["X-Content-Type-Options"] = noSniff
 	right := s.rightOf(c)
 	err = s.checkOrigin(c.Request(), right)
 	if err == nil {
@@ -77,21 +77,37 @@ func (s *Server) guarded(c echo.Context, next echo.HandlerFunc) (err error) {
 	return next(c)
 }
 
-// NoPage leaves out the headers that only tell browsers how to show a page, for answers that are sent so often that 250 bytes count. Without a page's type, and
-// with X-Content-Type-Options, which stays, browsers do not show them.
-func NoPage(h http.Header) {
-	delete(h, "Content-Security-Policy")
-	delete(h, "Referrer-Policy")
+// pageHeaders gives the answers of a handler the headers of pages, unless it has none.
+func pageHeaders(none bool, next echo.HandlerFunc) echo.HandlerFunc {
+	if none {
+		return next
+	}
+	return func(c echo.Context) error {
+		setPageHeaders(c.Response().Header())
+		return next(c)
+	}
+}
+
+func setPageHeaders(h http.Header) {
+	h["Content-Security-Policy"], h["Referrer-Policy"] = contentPolicy, referrerPolicy
 }
 
 // RequestID returns the id of the request, the caller's X-Request-Id if it sent a plain one.
 func RequestID(c echo.Context) string {
-	return c.Response().Header().Get(echo.HeaderXRequestID)
+	return first(c.Response().Header(), echo.HeaderXRequestID)
+}
+
+// first is Header.Get for a name that is written as the library writes it, without looking whether it is.
+func first(h http.Header, name string) string {
+	if values := h[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }
 
 // identify gives the request its id, and the answer the same.
 func identify(c echo.Context) {
-	id := c.Request().Header.Get(echo.HeaderXRequestID)
+	id := first(c.Request().Header, echo.HeaderXRequestID)
 	if !IsRequestID(id) {
 		id = newRequestID()
 	}
@@ -148,8 +164,8 @@ func (s *Server) checkOrigin(r *http.Request, right Right) error {
 	if isSafe(r.Method) && (right == Public || right == Read) {
 		return nil
 	}
-	origin := r.Header.Get(echo.HeaderOrigin)
-	switch r.Header.Get(headerSite) {
+	origin := first(r.Header, echo.HeaderOrigin)
+	switch first(r.Header, headerSite) {
 	case siteSame, siteNone:
 		return nil
 	case "":

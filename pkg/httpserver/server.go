@@ -51,6 +51,9 @@ type Route struct {
 	Handler   echo.HandlerFunc
 	BodyLimit int64 // bytes; 0 means 4 MiB, NoBodyLimit none
 	Often     bool  // it is called so often that the audit log counts the calls of a user that are alike
+	// NoPage leaves out the headers that only tell browsers how to show a page, but from errors, for answers that are sent so often that 250 bytes count. Without a
+	// page's type, and with X-Content-Type-Options, which stays, browsers do not show them.
+	NoPage bool
 }
 
 // Check is one condition for readiness. Probe returns nil, or a sentence that says what is missing. Note says what is not as it should be although the server is
@@ -131,7 +134,7 @@ func (s *Server) Register(routes ...Route) {
 }
 
 func (s *Server) add(method string, r Route) {
-	s.echo.Add(method, r.Path, s.limitBody(r))
+	s.echo.Add(method, r.Path, pageHeaders(r.NoPage, s.limitBody(r)))
 	s.metrics.add(r.Path, method)
 	s.rights[routeKey{r.Path, method}] = r.Right
 	s.often[routeKey{r.Path, method}] = r.Often

@@ -20,6 +20,8 @@ type version struct {
 	*inference.Served           // nil before the first promotion
 	statuses          []string  // that a listing may have: those of the rules of collection, and those that the model knows
 	written           []byte    // what all answers of the version say, as JSON
+	base              []byte    // what all say that explain, with the opening brace of the contributions; empty if the version cannot
+	features          [][]byte  // names of the contributions, with the colon and the comma before
 	outcomes          *outcomes // of requests, counted
 }
 
@@ -29,6 +31,7 @@ func newVersion(served *inference.Served, m *metrics) *version {
 	}
 	v := &version{Served: served, statuses: statuses(served.Statuses()...), outcomes: m.outcomesOf(served.Version)}
 	v.write()
+	v.writeBase()
 	return v
 }
 

@@ -31,7 +31,7 @@ func (q *question) appendAnswer(dst []byte, i int) []byte {
 	return append(dst, '}')
 }
 
-// writeVersion is the part of an answer that all answers of a version have.
+// write prepares the part that all answers of a version have.
 func (v *version) write() {
 	v.written = append(v.written, `,"model_name":`...)
 	v.written = appendString(v.written, v.Name)
@@ -44,6 +44,22 @@ func (v *version) write() {
 	v.written = append(v.written, `,"model_role":`...)
 	v.written = appendString(v.written, string(v.Role))
 	v.written = append(v.written, `,"request_id":`...)
+}
+
+// writeBase prepares the parts that all answers of a version have which explain, if it can.
+func (v *version) writeBase() {
+	base := v.Model.Base()
+	if math.IsNaN(base) {
+		return
+	}
+	v.base = append(appendFloat([]byte(`,"base":`), base), `,"contributions":{`...)
+	for i, name := range v.Model.Schema.Features {
+		var key []byte
+		if i > 0 {
+			key = append(key, ',')
+		}
+		v.features = append(v.features, append(appendString(key, name), ':'))
+	}
 }
 
 // appendAnswers appends the whole body: an answer, or a list of them in the order of the listings.

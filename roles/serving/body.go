@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -45,11 +44,12 @@ func (q *question) decode() ([]fieldError, error) {
 	}
 	// One copy, which all texts are parts of; the memory of the body is used again.
 	text := string(q.body)
-	begin := strings.TrimLeft(text, " \t\n\r")
-	if begin == "" {
+	begin := scanner{text: text}
+	begin.space()
+	if begin.at == len(text) {
 		return []fieldError{{Loc: []any{"body"}, Type: "missing", Format: "the body is empty; send a listing as a JSON object"}}, nil
 	}
-	if begin[0] == '[' {
+	if text[begin.at] == '[' {
 		q.list = true
 		return q.decodeList(text), nil
 	}

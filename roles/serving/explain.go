@@ -98,12 +98,13 @@ func (q *question) appendExtras(dst []byte, i int) []byte {
 		dst = append(dst, `,"interval_missing":`...)
 		dst = appendString(dst, apperror.MessageOf(err))
 	}
-	if base := m.Base(); q.asked.explain && !math.IsNaN(base) {
-		dst = append(dst, `,"base":`...)
-		dst = appendFloat(dst, base)
-		dst = append(dst, `,"contributions":`...)
+	if q.asked.explain && len(q.version.base) > 0 {
+		dst = append(dst, q.version.base...)
 		q.parts = m.Contributions(x, q.parts[:0])
-		dst = (&Contributions{names: m.Schema.Features, dollars: q.parts}).appendTo(dst)
+		for i, name := range q.version.features {
+			dst = appendFloat(append(dst, name...), q.parts[i])
+		}
+		dst = append(dst, '}')
 	}
 	if q.unusual = m.Warnings(&q.requests[i].Listing, x, q.unusual[:0]); len(q.unusual) > 0 {
 		text, err := json.Marshal(warningsOf(q.unusual))
@@ -136,10 +137,8 @@ type Contributions struct {
 }
 
 // MarshalJSON writes the object.
-func (c *Contributions) MarshalJSON() ([]byte, error) { return c.appendTo(nil), nil }
-
-func (c *Contributions) appendTo(dst []byte) []byte {
-	dst = append(dst, '{')
+func (c *Contributions) MarshalJSON() ([]byte, error) {
+	dst := []byte{'{'}
 	for i, name := range c.names {
 		if i > 0 {
 			dst = append(dst, ',')
@@ -148,7 +147,7 @@ func (c *Contributions) appendTo(dst []byte) []byte {
 		dst = append(dst, ':')
 		dst = appendFloat(dst, c.dollars[i])
 	}
-	return append(dst, '}')
+	return append(dst, '}'), nil
 }
 
 // Schema describes the object.

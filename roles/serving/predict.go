@@ -145,9 +145,7 @@ func (q *question) send(c echo.Context) error {
 	}
 	q.out = q.appendAnswers(q.out[:0])
 	res := c.Response()
-	h := res.Header()
-	h[echo.HeaderContentType] = jsonType
-	httpserver.NoPage(h)
+	res.Header()[echo.HeaderContentType] = jsonType
 	res.WriteHeader(http.StatusOK)
 	_, err := res.Write(q.out)
 	return err

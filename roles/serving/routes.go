@@ -12,9 +12,9 @@ import (
 func (r *role) routes() []httpserver.Route {
 	static := echo.WrapHandler(r.site.Static())
 	all := []httpserver.Route{
-		{Method: http.MethodPost, Path: "/predict", Right: httpserver.Read, Handler: r.predict, BodyLimit: maxListBody},
+		{Method: http.MethodPost, Path: "/predict", Right: httpserver.Read, Handler: r.predict, BodyLimit: maxListBody, NoPage: true},
 		{Method: http.MethodPost, Path: "/feedback", Right: httpserver.Write, Handler: r.feedback, BodyLimit: maxBody, Often: true},
-		{Method: http.MethodPost, Path: "/models/:" + versionParam + "/predict", Right: httpserver.Read, Handler: r.predict, BodyLimit: maxListBody},
+		{Method: http.MethodPost, Path: "/models/:" + versionParam + "/predict", Right: httpserver.Read, Handler: r.predict, BodyLimit: maxListBody, NoPage: true},
 		{Method: http.MethodGet, Path: "/models", Right: httpserver.Read, Handler: r.models},
 		{Method: http.MethodGet, Path: "/drift", Right: httpserver.Read, Handler: r.drift},
 		{Method: http.MethodPost, Path: batchPath, Right: httpserver.Read, Handler: r.predictBatch, BodyLimit: httpserver.NoBodyLimit},
