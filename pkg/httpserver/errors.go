@@ -53,7 +53,9 @@ func (s *Server) handleError(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
-	setPageHeaders(c.Response().Header())
+	if h := c.Response().Header(); first(h, echo.HeaderContentSecurityPolicy) == "" { // a handler may have set a stricter one
+		setPageHeaders(h)
+	}
 	err = coded(err, c)
 	if s.refused(c, err) {
 		return

@@ -107,6 +107,29 @@ func TestErrorsBecomeSentencesAndInternalsStayInside(t *testing.T) {
 	require.Contains(t, body, "/invalid does not take POST; it takes OPTIONS, GET")
 }
 
+func TestOnlyAnswersThatAreNoPagesLackTheHeadersOfPages(t *testing.T) {
+	text := func(c echo.Context) error { return c.String(http.StatusOK, "text") }
+	fail := func(echo.Context) error { return apperror.New(apperror.Invalid, "bed must be a number") }
+	s := start(t, []httpserver.Route{
+		{Method: http.MethodGet, Path: "/page", Handler: text},
+		{Method: http.MethodGet, Path: "/program", Handler: text, NoPage: true},
+		{Method: http.MethodGet, Path: "/wrong", Handler: fail, NoPage: true},
+		{Method: http.MethodGet, Path: "/sandbox", Handler: func(c echo.Context) error {
+			c.Response().Header().Set("Content-Security-Policy", "sandbox")
+			return fail(c)
+		}},
+	})
+	for path, want := range map[string]string{"/page": "frame-ancestors 'none'", "/program": "", "/wrong": "frame-ancestors 'none'", "/nowhere": "frame-ancestors 'none'", "/sandbox": "sandbox"} {
+		res, err := http.Get(s.base + path)
+		require.NoError(t, err)
+		require.NoError(t, res.Body.Close())
+		require.Equal(t, "nosniff", res.Header.Get("X-Content-Type-Options"), path)
+		require.Contains(t, res.Header.Get("Content-Security-Policy"), want, path)
+		require.Equal(t, want != "", res.Header.Get("Content-Security-Policy") != "", path)
+		require.Equal(t, want != "", res.Header.Get("Referrer-Policy") != "", path)
+	}
+}
+
 func TestBodiesAreLimitedUnlessARouteStreams(t *testing.T) {
 	s := start(t, []httpserver.Route{
 		{Method: http.MethodPost, Path: "/small", Handler: echoBody, BodyLimit: 10},

@@ -159,10 +159,11 @@ func (q *question) result(i int) Answer {
 
 // outcomeOf says how a question ended, for the metrics.
 func outcomeOf(err error) outcome {
+	if err == nil {
+		return outcomeOK
+	}
 	var tooLarge *http.MaxBytesError
 	switch {
-	case err == nil:
-		return outcomeOK
 	case apperror.CodeOf(err) == apperror.Invalid, apperror.CodeOf(err) == apperror.NotFound, errors.As(err, &tooLarge):
 		return outcomeInvalid
 	}

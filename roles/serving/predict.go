@@ -91,7 +91,9 @@ func (r *role) predictAll(c echo.Context, q *question) (problems []fieldError, e
 	if missing != nil {
 		return nil, missing
 	}
-	err = r.answer(c.Request().Context(), q)
+	if err = r.answer(c.Request().Context(), q); err == nil {
+		return nil, nil
+	}
 	var item *itemError
 	if errors.As(err, &item) && apperror.CodeOf(err) == apperror.Invalid {
 		return []fieldError{q.problem(item)}, nil
