@@ -60,11 +60,12 @@ parity: build prepare ## compare tasador train with the reference: make parity C
 	$(PYTHON) scripts/parity/parity.py '$(CSV)' --as-of '$(or $(AS_OF),2026-01-01)'
 
 .PHONY: verify
-verify: build prepare ## the long checks: hundreds of hostile files against the reference, our clients against a stock MLflow server, 10,000 swaps of the served model under load, and thousands of requests of serving's document
+verify: build prepare ## the long checks: hundreds of hostile files against the reference, our clients against a stock MLflow server, 10,000 swaps of the served model under load, thousands of requests of serving's document, and every alert and panel against Debian's Prometheus
 	$(PYTHON) scripts/parity/many.py $(or $(FILES),300)
 	$(GO) test -tags verify ./roles/tracking
 	$(GO) test -tags verify -timeout 60m -run TenThousand -v ./pkg/inference ./roles
 	$(GO) test -tags verify -count=1 -timeout 60m -run '^TestServingKeepsToItsDocumentLong$$' ./roles
+	$(GO) test -count=1 -run '^TestMonitoring' ./roles
 
 .PHONY: conformance
 conformance: prepare $(VERSITYGW) ## run the scenarios of the tracking server with MLflow's own clients (pinned, and 2.2.1) and parsers, on SQLite and PostgreSQL, with artifacts in a folder and on S3; make test runs them too

@@ -21,6 +21,7 @@ need /usr/sbin/mariadbd mariadb-server
 need shellcheck shellcheck
 need skopeo skopeo
 need docker-registry docker-registry
+need prometheus prometheus
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || packages+=(postgresql)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 
@@ -32,7 +33,14 @@ if [ ${#packages[@]} -gt 0 ]; then
     exit 1
   fi
   export DEBIAN_FRONTEND=noninteractive
+  # Tests start servers of their own on free ports. Debian's are not to start when they are installed, and Prometheus not with the machine either.
+  if [ ! -e /usr/sbin/policy-rc.d ]; then
+    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+    chmod +x /usr/sbin/policy-rc.d
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
   bash -c "$line" >.cache/apt.log 2>&1 || { tail -n 20 .cache/apt.log >&2; echo "apt-get failed; the lines above say why" >&2; exit 1; }
+  case " ${packages[*]} " in *" prometheus "*) if [ -d /run/systemd/system ]; then systemctl --quiet disable prometheus; fi ;; esac
 fi
 
 environment() { # environment FOLDER REQUIREMENTS
