@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -239,6 +240,35 @@ func TestMonitoringAlertsRing(t *testing.T) {
 		require.Contains(t, out, "alertname: "+alert)
 	}
 	require.NotContains(t, out, "alertname: TasadorTargetDown", "those that are right are found right")
+}
+
+// TestMonitoringOnKubernetesIsTheSame holds both configurations of Prometheus together: they may differ in how servers are found, and the source is for
+// demonstrations on one machine.
+func TestMonitoringOnKubernetesIsTheSame(t *testing.T) {
+	read := func(name string) map[string]any {
+		content, err := os.ReadFile(deployFiles(t, "prometheus/"+name)[0])
+		require.NoError(t, err)
+		var tree map[string]any
+		require.NoError(t, yaml.Unmarshal(content, &tree))
+		jobs, _ := tree["scrape_configs"].([]any)
+		require.NotEmpty(t, jobs)
+		jobs = slices.DeleteFunc(jobs, func(job any) bool { return job.(map[string]any)["job_name"] == "source" })
+		for _, job := range jobs {
+			found := 0
+			for _, by := range []string{"file_sd_configs", "dns_sd_configs", "static_configs"} {
+				if job.(map[string]any)[by] != nil {
+					found++
+				}
+				delete(job.(map[string]any), by)
+			}
+			require.Equal(t, 1, found, "%s: %v", name, job)
+		}
+		tree["scrape_configs"] = jobs
+		return tree
+	}
+	require.Equal(t, read("prometheus.yml"), read("kubernetes.yml"))
+	out, ok := testkit.Promtool(t, filepath.Dir(deployFiles(t, "prometheus/kubernetes.yml")[0]), "check", "config", "kubernetes.yml")
+	require.True(t, ok, out)
 }
 
 // TestMonitoringDashboards holds the dashboards to what Grafana and its reader need: nothing that belongs to one instance, every panel with a title, a

@@ -33,7 +33,10 @@ func TestMonitoringHasData(t *testing.T) {
 		cfg.Serving.Shadow, cfg.Serving.Challenger, cfg.Serving.ChallengerShare = "1", "1", 0.2
 		cfg.Schedule.Cron = "@daily"
 	}, config.RoleNames()...)
-	prometheus := startMonitoring(t, s)
+	authority := testkit.NewAuthority(t)
+	pair := authority.Issue(t, t.TempDir(), time.Now().Add(time.Hour), "127.0.0.1")
+	secured := startStack(t, func(cfg *config.Config) { cfg.HTTP.TLSCert, cfg.HTTP.TLSKey = pair.Cert, pair.Key }, config.RoleSource)
+	prometheus := startMonitoring(t, s, secured, authority)
 	make503s(t, s)
 	s.runDAG(t, "monitored")
 	s.waitForVersion(t, "1")
@@ -98,7 +101,7 @@ func withSelectors(questions []question) []question {
 func scrapesAsked() []question {
 	asked := []question{{"original metrics are read once", "count(inference_requests_total) == 1"}}
 	for _, job := range append([]string{"prometheus", "fastapi_inference"}, config.RoleNames()...) {
-		asked = append(asked, question{"the job " + job, `up{job="` + job + `"} == 1`})
+		asked = append(asked, question{"the job " + job, `min(up{job="` + job + `"}) == 1`})
 	}
 	return asked
 }
@@ -141,8 +144,9 @@ func panelsAsked(t *testing.T) []question {
 	return withSelectors(asked)
 }
 
-// startMonitoring runs Prometheus on a copy of deploy/prometheus that names the servers of s and asks them every second.
-func startMonitoring(t *testing.T, s *stack) *testkit.Prometheus {
+// startMonitoring runs Prometheus on a copy of deploy/prometheus that names the servers of s, and the source of secured, which speaks HTTPS, and asks them
+// every second.
+func startMonitoring(t *testing.T, s, secured *stack, authority *testkit.Authority) *testkit.Prometheus {
 	t.Helper()
 	dir, address := filepath.Join(t.TempDir(), "prometheus"), testkit.FreeAddress(t)
 	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join(testkit.ModuleRoot(t), "deploy", "prometheus"))))
@@ -153,16 +157,18 @@ func startMonitoring(t *testing.T, s *stack) *testkit.Prometheus {
 		require.NotEqual(t, string(content), changed, file)
 		require.NoError(t, os.WriteFile(file, []byte(changed), 0o600))
 	}
-	change(filepath.Join(dir, "prometheus.yml"), strings.NewReplacer("_interval: 15s", "_interval: 1s", "timeout: 10s", "timeout: 1s").Replace)
+	change(filepath.Join(dir, "prometheus.yml"), strings.NewReplacer("_interval: 15s", "_interval: 1s", "timeout: 10s", "timeout: 1s",
+		"job_name: source\n", "job_name: source\n    tls_config: {ca_file: "+authority.File+"}\n").Replace)
 	for _, file := range []string{"objectives", "roles", "original"} {
 		change(filepath.Join(dir, "rules", file+".yml"), func(text string) string { return waits.ReplaceAllString(shortened(text), "$1 0s") })
 	}
-	targets := map[string]string{"prometheus": address}
+	targets := map[string]string{"prometheus": "- targets: [" + address + "]\n"}
 	for _, role := range config.RoleNames() {
-		targets[role] = *s.cfg.Listen(role)
+		targets[role] = "- targets: [" + *s.cfg.Listen(role) + "]\n"
 	}
-	for name, at := range targets {
-		change(filepath.Join(dir, "targets", name+".yml"), func(string) string { return "- targets: [" + at + "]\n" })
+	targets[config.RoleSource] += "- targets: [" + secured.cfg.Source.Listen + "]\n  labels: {__scheme__: https}\n"
+	for name, text := range targets {
+		change(filepath.Join(dir, "targets", name+".yml"), func(string) string { return text })
 	}
 	return testkit.StartPrometheus(t, address, filepath.Join(dir, "prometheus.yml"))
 }
