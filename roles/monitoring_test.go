@@ -48,7 +48,7 @@ func TestMonitoringHasData(t *testing.T) {
 	require.Eventually(t, func() bool {
 		asked, without = withoutData(t, prometheus, asked)
 		return len(asked) == 0
-	}, time.Minute, time.Second, "%s", later(func() string { return "without data:\n" + strings.Join(without, "\n") }))
+	}, 3*time.Minute, time.Second, "%s", later(func() string { return "without data:\n" + strings.Join(without, "\n") }))
 
 	for _, broken := range []question{
 		{"a metric that does not exist", "sum(rate(tasador_prices_total" + testRange + "))"},
