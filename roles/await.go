@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -72,9 +73,11 @@ func openDesk(ctx context.Context, cfg *config.Config, name string, at *door, ln
 		Role: name, Listener: ln, Log: log, Metrics: observability.NewRegistry(build), Build: build, AllowedHosts: cfg.HTTP.AllowedHosts,
 		Checks: []httpserver.Check{{Name: "start", Probe: func(context.Context) error { return *d.missing.Load() }}},
 	})
-	server.Echo().Any("/*", func(echo.Context) error {
-		return apperror.New(apperror.Unavailable, "%s has not started yet: %s", name, apperror.MessageOf(*d.missing.Load()))
-	})
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		server.Register(httpserver.Route{Method: method, Path: "/*", Right: httpserver.Read, Handler: func(echo.Context) error {
+			return apperror.New(apperror.Unavailable, "%s has not started yet: %s", name, apperror.MessageOf(*d.missing.Load()))
+		}})
+	}
 	go func() {
 		defer close(d.done)
 		if err := server.Run(ctx, func() {}); err != nil {

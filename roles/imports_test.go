@@ -26,7 +26,7 @@ var layers = [][]string{
 	{"pkg/"},
 	{"roles/source", "roles/tracking", "roles/pipeline", "roles/serving"},
 	{"roles"},
-	{"main"},
+	{"main", "scripts/ci"},
 }
 
 // doors says which packages may use a library directly. Of several that match, the longest counts.

@@ -19,7 +19,7 @@ const testRange = "[20s]"
 
 var (
 	ranges      = regexp.MustCompile(`\[[0-9]+[smhdw]\]`)
-	waits       = regexp.MustCompile(`(?m)^( +for:) .+$`)
+	lasting     = regexp.MustCompile(`(?m)^( +for:) .+$`)
 	comparisons = regexp.MustCompile(`\s(==|!=|<=|>=|<|>)\s`)
 	strs        = regexp.MustCompile(`"[^"]*"`)
 	selector    = regexp.MustCompile(`([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[^}]*\})?`)

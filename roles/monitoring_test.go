@@ -160,7 +160,7 @@ func startMonitoring(t *testing.T, s, secured *stack, authority *testkit.Authori
 	change(filepath.Join(dir, "prometheus.yml"), strings.NewReplacer("_interval: 15s", "_interval: 1s", "timeout: 10s", "timeout: 1s",
 		"job_name: source\n", "job_name: source\n    tls_config: {ca_file: "+authority.File+"}\n").Replace)
 	for _, file := range []string{"objectives", "roles", "original"} {
-		change(filepath.Join(dir, "rules", file+".yml"), func(text string) string { return waits.ReplaceAllString(shortened(text), "$1 0s") })
+		change(filepath.Join(dir, "rules", file+".yml"), func(text string) string { return lasting.ReplaceAllString(shortened(text), "$1 0s") })
 	}
 	targets := map[string]string{"prometheus": "- targets: [" + address + "]\n"}
 	for _, role := range config.RoleNames() {
