@@ -65,6 +65,12 @@ type Production struct {
 	Known   bool   // whether there is one; tracking knows
 }
 
+// User is who is logged in.
+type User struct {
+	Name  string
+	Admin bool // may keep the users
+}
+
 // Page is what the layout needs, with the content of one template as Body.
 type Page struct {
 	Title      string // a key of the translations
@@ -72,6 +78,7 @@ type Page struct {
 	Links      []Link
 	Keys       []Key
 	Production Production
+	User       *User // nil if nobody has to log in, or nobody did
 	Role       string
 	Version    string // of the program
 	Style      string // a static file with the rules of this page alone; empty for most

@@ -177,7 +177,11 @@ func (a *Authenticator) confirmSession(hash string, kind SessionKind) confirm {
 		if unused > patience/seenShare {
 			_ = a.keeper.SessionSeen(ctx, hash, now) // as above
 		}
-		return &Principal{User: u.Name, Role: u.Role, Via: BySession, Session: hash}, s.ExpiresAt, nil
+		via := BySession
+		if kind == ForCalls {
+			via = ByToken // which is for programs, as others
+		}
+		return &Principal{User: u.Name, Role: u.Role, Via: via, Session: hash}, s.ExpiresAt, nil
 	}
 }
 

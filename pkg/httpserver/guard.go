@@ -17,6 +17,7 @@ import (
 	"tasador/pkg/auth"
 	"tasador/pkg/config"
 	"tasador/pkg/sqlstore/authstore"
+	"tasador/web"
 )
 
 // Guard knows the users of the servers of this process, which share it. Without one, which is nil, everybody may do everything.
@@ -24,6 +25,7 @@ type Guard struct {
 	cfg   *config.Config
 	store *authstore.Store
 	auth  *auth.Authenticator
+	site  *web.Site
 
 	mu      sync.Mutex
 	servers []*Server
@@ -46,7 +48,11 @@ func OpenGuard(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Guar
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	return &Guard{cfg: cfg, store: store, auth: auth.New(store, auth.Limits{
+	site, err := web.New()
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return &Guard{cfg: cfg, store: store, site: site, auth: auth.New(store, auth.Limits{
 		SessionIdle: cfg.Auth.SessionIdle, SessionLife: cfg.Auth.SessionLife, CallLife: cfg.Auth.CallLife, Outage: cfg.Auth.Outage,
 	})}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/auth"
 	"tasador/pkg/config"
 	"tasador/pkg/realtor"
 	"tasador/pkg/registry"
@@ -94,6 +95,9 @@ func (h *Header) Fill(r *http.Request, page *web.Page) {
 		page.Links[i].Current = page.Links[i].Server.Role == h.role
 	}
 	page.Keys = []web.Key{{Key: "d", Label: "DAGs", Href: places.DAGs()}, {Key: "m", Label: "Models", Href: places.Models()}, {Key: "a", Label: "Appraise", Href: places.Appraise()}, {Key: "w", Label: "Watch", Href: places.Watch()}}
+	if p := auth.PrincipalOf(r.Context()); p != nil {
+		page.User = &web.User{Name: p.User, Admin: p.Role.May(Administer)}
+	}
 	version, known := h.production.get()
 	page.Production = web.Production{Model: realtor.Model, Version: version, Known: known}
 	if version != "" {

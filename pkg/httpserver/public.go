@@ -16,6 +16,8 @@ func publicPaths() []string {
 		"/ping",                               // of serving, as MLflow's scoring server's
 		"/v2/health/live", "/v2/health/ready", // of serving, as the Open Inference Protocol has them
 		"/api/v2/monitor/health", // of the pipeline, as Airflow's
+		"/login",                 // of every role
+		tokenPath, tokenPathCLI, // of the pipeline, as Airflow's
 		"/static/*",              // style, scripts and pictures of the pages
 	}
 }

@@ -116,6 +116,9 @@ func New(opts Options) *Server {
 		s.opts.Checks = append(slices.Clip(s.opts.Checks), opts.Guard.check())
 	}
 	s.Register(s.healthRoutes()...)
+	if opts.Guard != nil {
+		s.Register((&accounts{opts.Guard, s}).routes()...)
+	}
 	return s
 }
 

@@ -123,6 +123,7 @@ func (r *role) services(cfg *config.Config, ln net.Listener, registry *prometheu
 		Role: config.RolePipeline, Listener: ln, Log: r.log, Metrics: registry, Build: r.build, AllowedHosts: cfg.HTTP.AllowedHosts, StopDelay: cfg.HTTP.StopDelay, WriteError: pages.writeError, Header: pages.header, Guard: guard,
 		Checks: []httpserver.Check{{Name: "database", Probe: r.store.Ping}, {Name: "runs", Probe: r.engine.Ready}, {Name: "listings", Probe: r.job.ready}},
 	})
+	server.Register(guard.TokenRoutes()...)
 	server.Register(r.routes()...)
 	server.Register(pages.routes()...)
 	return lifecycle.Group{Services: []lifecycle.Named{
