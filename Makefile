@@ -132,6 +132,14 @@ bench-accuracy: prepare ## count the right digits of the ridge on ill-conditione
 
 ##@ Release
 
+.PHONY: image
+image: $(IMAGE) ## make the container image for linux, amd64 and arm64, as an OCI archive in dist/
+	rm -rf dist/image dist/tasador-image.tar
+	for arch in amd64 arm64; do \
+	  GOOS=linux GOARCH=$$arch $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o dist/image/$$arch/tasador . || exit 1; \
+	done
+	$(IMAGE) --binaries=dist/image --archive=dist/tasador-image.tar --version='$(VERSION)' --revision="$$(git rev-parse HEAD)" --created="$$(git log -1 --format=%ct)"
+
 # The first time it compiles goreleaser, which takes some minutes.
 .PHONY: release-snapshot
 release-snapshot: prepare $(GORELEASER) $(CYCLONEDX) $(IMAGE) $(NFPM) ## build all that a release has into dist/, sign and check it, build it again and compare, and test its packages and image: [CHECK=0]

@@ -11,8 +11,8 @@ import (
 
 // Where Airflow's clients exchange a name and a password for a token (REST API of Airflow 3, auth managers).
 const (
-	tokenPath    = "/auth/token" // #nosec G101 -- an address
-	tokenPathCLI = "/auth/token/cli"
+	tokenPath    = "/auth/token"     // #nosec G101 -- an address
+	tokenPathCLI = "/auth/token/cli" // #nosec G101 -- as above
 )
 
 // anyToken is what clients get where nobody has to log in: there any will do.

@@ -17,7 +17,7 @@ func publicPaths() []string {
 		"/v2/health/live", "/v2/health/ready", // of serving, as the Open Inference Protocol has them
 		"/api/v2/monitor/health", // of the pipeline, as Airflow's
 		"/login",                 // of every role
-		tokenPath, tokenPathCLI, // of the pipeline, as Airflow's
-		"/static/*",              // style, scripts and pictures of the pages
+		tokenPath, tokenPathCLI,  // of the pipeline, as Airflow's
+		"/static/*", // style, scripts and pictures of the pages
 	}
 }
