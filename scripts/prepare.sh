@@ -21,6 +21,7 @@ need /usr/sbin/mariadbd mariadb-server
 need shellcheck shellcheck
 need skopeo skopeo
 need docker-registry docker-registry
+need docker-compose docker-compose
 need prometheus prometheus
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || packages+=(postgresql)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
