@@ -140,6 +140,10 @@ image: $(IMAGE) ## make the container image for linux, amd64 and arm64, as an OC
 	done
 	$(IMAGE) --binaries=dist/image --archive=dist/tasador-image.tar --version='$(VERSION)' --revision="$$(git rev-parse HEAD)" --created="$$(git log -1 --format=%ct)"
 
+.PHONY: release
+release: $(GORELEASER) $(CYCLONEDX) $(IMAGE) ## build all that a release has into dist/ and sign and check it
+	CHECK=0 scripts/release/snapshot.sh
+
 # The first time it compiles goreleaser, which takes some minutes.
 .PHONY: release-snapshot
 release-snapshot: prepare $(GORELEASER) $(CYCLONEDX) $(IMAGE) $(NFPM) ## build all that a release has into dist/, sign and check it, build it again and compare, and test its packages and image: [CHECK=0]
