@@ -6,7 +6,7 @@
 
   // Times. The server writes UTC; its text stays as the tooltip.
   const shared = { hourCycle: "h23" };
-  const full = new Intl.DateTimeFormat(root.lang, { ...shared, dateStyle: "medium", timeStyle: "medium" });
+  const full = new Intl.DateTimeFormat(root.lang, { ...shared, year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
   const clock = new Intl.DateTimeFormat(root.lang, { ...shared, hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
   const localTimes = (part) => {
     for (const el of part.querySelectorAll("time[datetime]")) {
