@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -196,7 +197,8 @@ func TestServingKilledInTheMiddleOfAModelSwap(t *testing.T) {
 			require.NoError(t, err)
 			hidden, err := filepath.Glob(filepath.Join(w.folder("serving"), "serving", "model", ".*"))
 			require.NoError(t, err)
-			require.Len(t, append(left, hidden...), 2, "the model and the file that names it")
+			left = slices.DeleteFunc(append(left, hidden...), func(path string) bool { return filepath.Base(path) == "seen" }) // the windows of drift
+			require.Len(t, left, 2, "the model and the file that names it")
 		})
 	}
 }
