@@ -14,7 +14,7 @@ export CGO_ENABLED=0
 run all -timeout 45m ./...
 (cd k8s && run k8s -timeout 20m ./...) # the manifests, in a module of their own
 # modernc's SQLite is about 20 times slower under the race detector, so only packages whose own code is concurrent run there.
-CGO_ENABLED=1 run race -race -timeout 20m ./pkg/lifecycle ./pkg/dag ./pkg/dispatch ./pkg/inference ./pkg/httpserver ./pkg/journal ./pkg/listingcsv ./pkg/listingapi ./pkg/loadtest
+CGO_ENABLED=1 run race -race -timeout 20m ./pkg/lifecycle ./pkg/dag ./pkg/dispatch ./pkg/inference ./pkg/httpserver ./pkg/journal ./pkg/listingcsv ./pkg/listingapi ./pkg/loadtest ./pkg/auth ./pkg/audit ./pkg/reloaded
 CGO_ENABLED=1 run race-groups -race -timeout 20m -run 'Group|FailingBatch|BatchOfClient' ./pkg/sqlstore/trackingstore
 
 skipped=$(grep -h '"Action":"skip"' "$results"/*.json | grep -o '"Package":"[^"]*","Test":"[^"]*"' | sort -u || true)
