@@ -145,7 +145,7 @@ func (g *Guard) identify(r *http.Request, secure bool, right Right) (*auth.Princ
 		return nil, errNobody
 	}
 	// A link elsewhere makes browsers send the cookie along with a GET. Where that changes something, they must say that there was none.
-	if site := r.Header.Get(headerSite); right != Read && isSafe(r.Method) && site != siteSame && site != siteNone {
+	if site := r.Header.Get(headerSite); isSafe(r.Method) && mayChange(r.Method, right) && site != siteSame && site != siteNone {
 		return nil, errNobody
 	}
 	return g.auth.Session(r.Context(), secret)

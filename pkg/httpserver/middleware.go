@@ -151,6 +151,9 @@ func isSafe(method string) bool {
 	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
 }
 
+// mayChange reports whether a request may change something: by its method, or a GET of a protocol that needs the right to.
+func mayChange(method string, right Right) bool { return !isSafe(method) || right == Write }
+
 // checkOrigin refuses foreign Host headers (DNS rebinding) and changes asked for by pages of other origins (cross-site requests), as
 // net/http.CrossOriginProtection does, also for the GETs of a protocol that change something.
 func (s *Server) checkOrigin(r *http.Request, right Right) error {
@@ -161,7 +164,7 @@ func (s *Server) checkOrigin(r *http.Request, right Right) error {
 		host := r.Host
 		s.lastHost.Store(&host)
 	}
-	if isSafe(r.Method) && (right == Public || right == Read) {
+	if !mayChange(r.Method, right) {
 		return nil
 	}
 	origin := first(r.Header, echo.HeaderOrigin)
