@@ -25,12 +25,14 @@ type Move struct {
 	By       Actor
 }
 
-// Actor is who asked for a change, as far as a server knows: where nobody has to log in, User is what the client claims.
+// Actor is who asked for a change, as far as a server knows.
 type Actor struct {
 	Via     Via
 	Address string // of the client, without its port
 	Agent   string // how its program calls itself
 	User    string
+
+	Verified bool // the user has logged in; else the client claims to be that user
 }
 
 // Via is the way on which a change came.

@@ -50,6 +50,7 @@ type runView struct {
 	State       stateView
 	Type        dag.RunType
 	TriggeredBy string
+	User        string
 	Note        string
 	Logical     when
 	Queued      when
@@ -59,7 +60,7 @@ type runView struct {
 
 func newRunView(run dagrunstore.Run, now time.Time) runView {
 	return runView{
-		ID: run.ID, DAGID: run.DAGID, Href: runPath(run.DAGID, run.ID), State: viewOf(string(run.State)), Type: run.Type, TriggeredBy: run.TriggeredBy, Note: run.Note,
+		ID: run.ID, DAGID: run.DAGID, Href: runPath(run.DAGID, run.ID), State: viewOf(string(run.State)), Type: run.Type, TriggeredBy: run.TriggeredBy, User: run.User, Note: run.Note,
 		Logical: when{run.LogicalDate}, Queued: when{run.QueuedAt}, Start: when{run.StartedAt}, End: when{run.EndedAt},
 		Clock: clockOf(run.StartedAt, run.EndedAt, now),
 	}

@@ -39,7 +39,7 @@ func (p *pages) trigger(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	n.TriggeredBy = "ui"
+	n.TriggeredBy, n.User = "ui", userOf(c)
 	run, err := p.engine.Trigger(c.Request().Context(), p.plan.Definition().ID, n)
 	if apperror.CodeOf(err) == apperror.AlreadyExists && err != nil {
 		form.RunIDError = &sentence{Format: "The DAG already has a run with this id; choose another."}

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"tasador/pkg/apperror"
+	"tasador/pkg/auth"
 	"tasador/pkg/dag"
 	"tasador/pkg/httpserver"
 	"tasador/pkg/sqlstore"
@@ -42,6 +43,7 @@ func (r *role) triggerRun(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	n.User = userOf(c)
 	run, err := r.engine.Trigger(c.Request().Context(), r.plan.Definition().ID, n)
 	if err != nil {
 		return err
@@ -50,10 +52,18 @@ func (r *role) triggerRun(c echo.Context) error {
 	return c.JSON(http.StatusOK, toRunJSON(run))
 }
 
+// userOf is who has logged in and sent a request; empty if nobody has to.
+func userOf(c echo.Context) string {
+	if p := auth.PrincipalOf(c.Request().Context()); p != nil {
+		return p.User
+	}
+	return ""
+}
+
 // logTrigger ties the request to the DAG run, so that the log leads from one to the other.
 func (r *role) logTrigger(c echo.Context, run dagrunstore.Run) {
 	httpserver.Touch(c, "dag_run_id", run.ID)
-	r.log.InfoContext(c.Request().Context(), "DAG run triggered", "request_id", httpserver.RequestID(c), "dag_id", run.DAGID, "dag_run_id", run.ID, "by", run.TriggeredBy)
+	r.log.InfoContext(c.Request().Context(), "DAG run triggered", "request_id", httpserver.RequestID(c), "dag_id", run.DAGID, "dag_run_id", run.ID, "by", run.TriggeredBy, "user", run.User)
 }
 
 // newRun checks a trigger. Codes: Invalid; nothing has been stored then.

@@ -102,7 +102,7 @@ func toRunJSON(run dagrunstore.Run) runJSON {
 		RunID: run.ID, DAGID: run.DAGID, DisplayName: run.DAGID, LogicalDate: instantOf(run.LogicalDate), QueuedAt: instantOf(run.QueuedAt),
 		StartDate: instantOf(run.StartedAt), EndDate: instantOf(run.EndedAt), Duration: seconds(run.StartedAt, run.EndedAt),
 		IntervalStart: instantOf(run.LogicalDate), IntervalEnd: instantOf(run.IntervalEnd), RunAfter: runAfter(run), LastDecision: instantOf(run.DecidedAt),
-		RunType: run.Type, State: run.State, TriggeredBy: text(run.TriggeredBy), Conf: run.Conf, Note: text(run.Note), Versions: []struct{}{},
+		RunType: run.Type, State: run.State, TriggeredBy: text(run.TriggeredBy), TriggeringUser: text(run.User), Conf: run.Conf, Note: text(run.Note), Versions: []struct{}{},
 	}
 }
 

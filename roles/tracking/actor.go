@@ -24,7 +24,7 @@ func withActor(c echo.Context, via registry.Via) context.Context {
 		a.Address = host
 	}
 	if p := auth.PrincipalOf(r.Context()); p != nil {
-		a.User = p.User
+		a.User, a.Verified = p.User, true
 	} else if user, _, ok := r.BasicAuth(); ok {
 		a.User = plain(user)
 	}

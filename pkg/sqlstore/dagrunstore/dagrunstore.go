@@ -54,6 +54,7 @@ type Run struct {
 	IntervalEnd time.Time // of the data interval that starts at the logical date
 	DecidedAt   time.Time // when the run was last planned
 	TriggeredBy string    // cli, rest_api, timetable, backfill, …
+	User        string    // who triggered it, if that user had logged in
 	Note        string
 	Backfill    int64 // that queued the run last; 0 if none did
 }

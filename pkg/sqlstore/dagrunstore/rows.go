@@ -24,6 +24,7 @@ type runRow struct {
 	State                                                             string
 	LogicalDate, IntervalEnd, QueuedAt, StartedAt, EndedAt, DecidedAt int64
 	TriggeredBy                                                       string
+	TriggeringUser                                                    string
 	Note                                                              string
 	Conf                                                              string
 	BackfillKey                                                       int64
@@ -38,7 +39,7 @@ func (r runRow) toRun() Run {
 			ID: r.RunID, DAGID: r.DAGID, Type: dag.RunType(r.RunType), State: dag.RunState(r.State), LogicalDate: moment(r.LogicalDate),
 			QueuedAt: moment(r.QueuedAt), StartedAt: moment(r.StartedAt), EndedAt: moment(r.EndedAt), Conf: json.RawMessage(r.Conf),
 		},
-		Key: r.RunKey, IntervalEnd: moment(r.IntervalEnd), DecidedAt: moment(r.DecidedAt), TriggeredBy: r.TriggeredBy, Note: r.Note, Backfill: r.BackfillKey,
+		Key: r.RunKey, IntervalEnd: moment(r.IntervalEnd), DecidedAt: moment(r.DecidedAt), TriggeredBy: r.TriggeredBy, User: r.TriggeringUser, Note: r.Note, Backfill: r.BackfillKey,
 	}
 }
 

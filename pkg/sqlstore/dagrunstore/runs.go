@@ -44,13 +44,14 @@ type NewRun struct {
 	IntervalEnd time.Time
 	Conf        string // a JSON object; empty means {}
 	TriggeredBy string
+	User        string // who has logged in and triggers it; empty if nobody had to
 	Note        string
 }
 
 // Trigger stores a run in state queued, with an instance in state none for each task of the plan. Codes: AlreadyExists if the DAG has a
 // run of that id or logical date, NotFound for a DAG that EnsureDAG has not seen, Invalid for texts with characters that no database takes.
 func (s *Store) Trigger(ctx context.Context, plan *dag.Plan, n NewRun, now time.Time) (Run, error) {
-	if !sqlstore.Storable(n.ID, n.Conf, n.TriggeredBy, n.Note) {
+	if !sqlstore.Storable(n.ID, n.Conf, n.TriggeredBy, n.User, n.Note) {
 		return Run{}, apperror.New(apperror.Invalid, "the id, the conf or the note of the run holds a NUL character or is not UTF-8; write it without")
 	}
 	row := newRunRow(plan, n, now)
@@ -76,7 +77,7 @@ func newRunRow(plan *dag.Plan, n NewRun, now time.Time) runRow {
 	}
 	return runRow{
 		DAGID: plan.Definition().ID, RunID: n.ID, RunType: string(n.Type), State: string(dag.RunQueued), LogicalDate: micros(n.LogicalDate),
-		IntervalEnd: micros(n.IntervalEnd), QueuedAt: micros(now), Conf: n.Conf, TriggeredBy: n.TriggeredBy, Note: n.Note,
+		IntervalEnd: micros(n.IntervalEnd), QueuedAt: micros(now), Conf: n.Conf, TriggeredBy: n.TriggeredBy, TriggeringUser: n.User, Note: n.Note,
 	}
 }
 

@@ -20,6 +20,7 @@ type moveRow struct {
 	Alias                         string
 	FromValue, ToValue            string
 	Via, Address, Agent, UserName string
+	Verified                      bool
 }
 
 func (moveRow) TableName() string { return "model_moves" }
@@ -27,7 +28,7 @@ func (moveRow) TableName() string { return "model_moves" }
 func (r moveRow) domain() registry.Move {
 	m := registry.Move{
 		ID: r.ID, At: r.At, Matter: registry.Matter(r.Matter), Alias: r.Alias, From: r.FromValue, To: r.ToValue,
-		By: registry.Actor{Via: registry.Via(r.Via), Address: r.Address, Agent: r.Agent, User: r.UserName},
+		By: registry.Actor{Via: registry.Via(r.Via), Address: r.Address, Agent: r.Agent, User: r.UserName, Verified: r.Verified},
 	}
 	if r.Version != 0 {
 		m.Version = strconv.FormatInt(r.Version, 10)
@@ -57,7 +58,7 @@ func record(tx *gorm.DB, modelID, now int64, moves ...registry.Move) error {
 	for i, m := range moves {
 		rows[i] = moveRow{
 			ModelID: modelID, At: now, Matter: string(m.Matter), Alias: m.Alias, FromValue: m.From, ToValue: m.To,
-			Via: string(by.Via), Address: by.Address, Agent: by.Agent, UserName: by.User,
+			Via: string(by.Via), Address: by.Address, Agent: by.Agent, UserName: by.User, Verified: by.Verified,
 		}
 		if m.Version != "" {
 			version, err := registry.ParseVersion(m.Version)

@@ -77,6 +77,12 @@ func checkBackfills(t *testing.T, d *database) {
 	require.Equal(t, all[0].ID, run.Backfill)
 }
 
+func checkTriggeringUser(t *testing.T, d *database) {
+	run, err := openDAGRuns(t, d).Run(t.Context(), "prices", "scheduled__1")
+	require.NoError(t, err)
+	require.Equal(t, "ana", run.User)
+}
+
 // openData opens a database of listings, beside one of clean rows that is empty, or the other way round.
 func openData(t *testing.T, raw, clean string) *datasetstore.Store {
 	t.Helper()

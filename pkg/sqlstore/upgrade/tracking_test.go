@@ -3,6 +3,7 @@ package upgrade_test
 import (
 	"log/slog"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -116,6 +117,13 @@ func checkMoves(t *testing.T, d *database) {
 	require.Equal(t, registry.StageMatter, oldest.Matter)
 	require.Equal(t, "Production", oldest.To)
 	require.Equal(t, "ana", oldest.By.User)
+	require.False(t, oldest.By.Verified)
+}
+
+func checkVerified(t *testing.T, d *database) {
+	moves, _, err := openTracking(t, d).Moves(t.Context(), modelName, trackingstore.MoveQuery{Limit: 100})
+	require.NoError(t, err)
+	require.True(t, slices.ContainsFunc(moves, func(m registry.Move) bool { return m.By.User == "bob" && m.By.Verified }))
 }
 
 // checkGarbage looks for the run whose removal was begun: nothing brings it back.

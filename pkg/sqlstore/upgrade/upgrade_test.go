@@ -44,11 +44,13 @@ func versions() map[string][]rows {
 	latest := rows{"tracking_latest.sql", checkMetricSearch, 0}
 	datasets := rows{"tracking_datasets.sql", checkDatasets, 0}
 	moves := rows{"tracking_moves.sql", checkMoves, 0}
+	verified := rows{"tracking_verified.sql", checkVerified, 0}
 	garbage := rows{"tracking_garbage.sql", checkGarbage, 0}
 	modelDatasets := rows{"tracking_model_datasets.sql", checkModelDatasets, 0}
 	imports := rows{"tracking_imports.sql", checkImports, 0}
 	dagRuns := rows{"dagrun_first.sql", checkDAGRuns, 0}
 	backfills := rows{"dagrun_backfills.sql", checkBackfills, 0}
+	users := rows{"dagrun_users.sql", checkTriggeringUser, 0}
 	listings := rows{"dataset_rows.sql", checkListings, 0}
 	batches := rows{"dataset_batches.sql", checkBatch, 0}
 	fences := rows{"dataset_fences.sql", checkFence, 0}
@@ -63,10 +65,10 @@ func versions() map[string][]rows {
 	cleanLoads := rows{"cleandata_loads.sql", nil, 0}
 	predictions := rows{"prediction_first.sql", checkPredictions, 0}
 	journal := rows{"prediction_journal.sql", checkJournal, 0}
-	users := rows{"auth_first.sql", checkUsers, 0}
+	accounts := rows{"auth_first.sql", checkUsers, 0}
 	return map[string][]rows{
-		"auth/sqlite/00001_auth.sql":   {users},
-		"auth/postgres/00001_auth.sql": {users},
+		"auth/sqlite/00001_auth.sql":   {accounts},
+		"auth/postgres/00001_auth.sql": {accounts},
 
 		"tracking/sqlite/00001_tracking.sql":         {first, {"tracking_latest_first.sql", checkMetricSearch, 2}},
 		"tracking/sqlite/00002_datasets.sql":         {datasets},
@@ -75,16 +77,20 @@ func versions() map[string][]rows {
 		"tracking/sqlite/00005_garbage.sql":          {garbage},
 		"tracking/sqlite/00006_model_datasets.sql":   {modelDatasets},
 		"tracking/sqlite/00007_imports.sql":          {imports},
+		"tracking/sqlite/00008_verified.sql":         {verified},
 		"tracking/postgres/00001_tracking.sql":       {first, latest, datasets},
 		"tracking/postgres/00002_moves.sql":          {moves},
 		"tracking/postgres/00003_garbage.sql":        {garbage},
 		"tracking/postgres/00004_model_datasets.sql": {modelDatasets},
 		"tracking/postgres/00005_imports.sql":        {imports},
+		"tracking/postgres/00006_verified.sql":       {verified},
 
 		"dagrun/sqlite/00001_dag_runs.sql":    {dagRuns},
 		"dagrun/sqlite/00002_backfills.sql":   {backfills},
+		"dagrun/sqlite/00003_users.sql":       {users},
 		"dagrun/postgres/00001_dag_runs.sql":  {dagRuns},
 		"dagrun/postgres/00002_backfills.sql": {backfills},
+		"dagrun/postgres/00003_users.sql":     {users},
 
 		"dataset/sqlite/00001_raw.sql":            {batches, fences, {"dataset_table_sets.sql", nil, 1}, listings},
 		"dataset/sqlite/00002_made.sql":           {loads, made},
