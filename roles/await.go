@@ -29,26 +29,49 @@ const (
 // for those that it needs. What answers and refuses is an error at once, since waiting would not change it.
 func patient(build constructor, name string, at *door, until time.Time) constructor {
 	return func(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger, guard *httpserver.Guard) (lifecycle.Service, error) {
-		var desk *desk
-		defer func() { desk.close() }()
-		for pause := firstPause; ; pause = min(2*pause, longestPause) {
-			service, err := build(ctx, cfg, ln, log, guard)
-			away := sqlstore.IsAway(err) || s3store.IsAway(err)
-			if !away || ctx.Err() != nil || time.Until(until) < pause {
-				return service, err
-			}
-			log.WarnContext(ctx, "the start waits", "for", apperror.MessageOf(err), "again_in", pause, "until", until.UTC().Format(time.RFC3339))
-			if desk == nil {
-				desk = openDesk(ctx, cfg, name, at, ln, log, err)
-			}
-			desk.missing.Store(&err)
-			next := time.NewTimer(pause)
-			select {
-			case <-next.C:
-			case <-ctx.Done():
-				next.Stop()
-				return nil, ctx.Err()
-			}
+		open := func(missing error) []*desk { return []*desk{openDesk(ctx, cfg, name, at, ln, log, missing)} }
+		return keepTrying(ctx, until, log, open, func() (lifecycle.Service, error) { return build(ctx, cfg, ln, log, guard) })
+	}
+}
+
+// openGuard opens the database of users, which all roles wait for.
+func openGuard(ctx context.Context, cfg *config.Config, names []string, doors, listeners []net.Listener, log *slog.Logger, until time.Time) (*httpserver.Guard, error) {
+	open := func(missing error) (desks []*desk) {
+		for i, name := range names {
+			desks = append(desks, openDesk(ctx, cfg, name, doors[i].(*door), listeners[i], log.With("role", name), missing))
+		}
+		return desks
+	}
+	return keepTrying(ctx, until, log, open, func() (*httpserver.Guard, error) { return httpserver.OpenGuard(ctx, cfg, log) })
+}
+
+// keepTrying tries something again, until a time, as long as what it stands on is away. Meanwhile the desks answer that open returns.
+func keepTrying[T any](ctx context.Context, until time.Time, log *slog.Logger, open func(missing error) []*desk, try func() (T, error)) (T, error) {
+	var desks []*desk
+	defer func() {
+		for _, d := range desks {
+			d.close()
+		}
+	}()
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		got, err := try()
+		away := sqlstore.IsAway(err) || s3store.IsAway(err)
+		if !away || ctx.Err() != nil || time.Until(until) < pause {
+			return got, err
+		}
+		log.WarnContext(ctx, "the start waits", "for", apperror.MessageOf(err), "again_in", pause, "until", until.UTC().Format(time.RFC3339))
+		if desks == nil {
+			desks = open(err)
+		}
+		for _, d := range desks {
+			d.missing.Store(&err)
+		}
+		next := time.NewTimer(pause)
+		select {
+		case <-next.C:
+		case <-ctx.Done():
+			next.Stop()
+			return got, ctx.Err()
 		}
 	}
 }
@@ -70,7 +93,7 @@ func openDesk(ctx context.Context, cfg *config.Config, name string, at *door, ln
 	ctx, d.cancel = context.WithCancel(ctx)
 	build := observability.ReadBuild()
 	server := httpserver.New(httpserver.Options{
-		Role: name, Listener: ln, Log: log, Metrics: observability.NewRegistry(build), Build: build, AllowedHosts: cfg.HTTP.AllowedHosts,
+		Role: name, Listener: ln, Log: log, Metrics: observability.NewRegistry(build), Build: build, AllowedHosts: cfg.HTTP.AllowedHosts, HealthOnly: cfg.Auth.Enabled,
 		Checks: []httpserver.Check{{Name: "start", Probe: func(context.Context) error { return *d.missing.Load() }}},
 	})
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
@@ -87,11 +110,8 @@ func openDesk(ctx context.Context, cfg *config.Config, name string, at *door, ln
 	return d
 }
 
-// close ends the answers and gives the listener back. A desk that was never opened is nil.
+// close ends the answers and gives the listener back.
 func (d *desk) close() {
-	if d == nil {
-		return
-	}
 	d.cancel()
 	<-d.done
 	if err := d.at.giveBack(); err != nil {

@@ -68,7 +68,7 @@ func Run(ctx context.Context, cfg *config.Config, names []string, log *slog.Logg
 	}
 	var guard *httpserver.Guard
 	if err == nil {
-		guard, err = httpserver.OpenGuard(ctx, cfg, log)
+		guard, err = openGuard(ctx, cfg, names, doors, listeners, log, waitUntil)
 	}
 	if err == nil {
 		introduce(cfg, guard, names)

@@ -22,12 +22,17 @@ func (s *Server) healthRoutes() []Route {
 	if s.opts.Guard != nil && s.opts.Guard.cfg.Auth.OpenMetrics {
 		readMetrics = Public
 	}
-	return []Route{
+	health := []Route{
 		{Method: http.MethodGet, Path: "/healthz", Right: Public, Handler: s.healthz},
 		{Method: http.MethodGet, Path: "/readyz", Right: Public, Handler: s.readyz},
-		{Method: http.MethodGet, Path: "/buildinfo", Right: Read, Handler: s.buildinfo},
-		{Method: http.MethodGet, Path: metricsPath, Right: readMetrics, Handler: echo.WrapHandler(metrics)},
 	}
+	if s.opts.HealthOnly {
+		return health
+	}
+	return append(health,
+		Route{Method: http.MethodGet, Path: "/buildinfo", Right: Read, Handler: s.buildinfo},
+		Route{Method: http.MethodGet, Path: metricsPath, Right: readMetrics, Handler: echo.WrapHandler(metrics)},
+	)
 }
 
 func (s *Server) healthz(c echo.Context) error {

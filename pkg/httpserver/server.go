@@ -78,6 +78,8 @@ type Options struct {
 	StopDelay time.Duration
 	Header    *Header // of the role's pages, which is stopped with the server; may be nil
 	Guard     *Guard  // nil lets everybody do everything
+	// HealthOnly leaves out /metrics and /buildinfo, which need a login, while nobody can log in.
+	HealthOnly bool
 	// WriteError renders an error in the shape that the role's clients expect; nil means WriteJSONError.
 	WriteError func(c echo.Context, err error) error
 }
