@@ -89,8 +89,11 @@ func TestTheHeaderOfEveryPageTellsHowThingsStand(t *testing.T) {
 	s.waitForVersion(t, "1")
 	first := map[string]string{"serving": s.serving("/"), "pipeline": s.pipeline("/"), "tracking": s.cfg.Tracking.URI + "/", "source": s.cfg.Source.URI + "/"}
 	for role, address := range first {
+		require.Eventually(t, func() bool { // what a page says of Production is some seconds old
+			b.open(address)
+			return b.text("#production-version") == "Production: RealtorPriceModel 1"
+		}, 30*time.Second, 100*time.Millisecond, "the header of %s does not say which version is in Production", role)
 		b.waitStandings(address, ready)
-		require.Equal(t, "Production: RealtorPriceModel 1", b.text("#production-version"), role)
 		b.click("#production-version a")
 		b.at(s.cfg.Tracking.URI + "/models/RealtorPriceModel#version-1")
 		require.Equal(t, 1, evaluate[int](b, `document.querySelectorAll("tr:target#version-1").length`))

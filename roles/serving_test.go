@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -373,10 +374,12 @@ func TestAnswersWaitForTheDatabase(t *testing.T) {
 		require.Equal(t, http.StatusOK, status, "it is ready all the same: %s", body)
 		return strings.Contains(body, "21 requests wait in the journal, the oldest since ")
 	}, 30*time.Second, 10*time.Millisecond)
-	_, body = get(t, s.serving("/metrics"))
-	require.Contains(t, body, "tasador_journal_backlog_entries 21\n")
-	require.Regexp(t, `(?m)^tasador_journal_backlog_age_seconds [0-9.e-]*[1-9]`, body)
-	require.Regexp(t, `(?m)^tasador_journal_ship_failures_total [1-9]`, body)
+	for _, series := range []string{`backlog_entries 21$`, `backlog_age_seconds [0-9.e-]*[1-9]`, `ship_failures_total [1-9]`} {
+		require.Eventually(t, func() bool {
+			_, body = get(t, s.serving("/metrics"))
+			return regexp.MustCompile("(?m)^tasador_journal_" + series).MatchString(body)
+		}, 30*time.Second, 10*time.Millisecond, "/metrics never says %s", series)
+	}
 
 	statement("ALTER TABLE away RENAME TO predictions")
 	s.requireRecorded(t, 21)
