@@ -22,7 +22,7 @@ type tokenCreate struct {
 	usersFlags
 	Owner   string `arg:"" help:"User as whom the token acts."`
 	Name    string `arg:"" help:"What the token is for, such as nightly-import."`
-	Role    string `name:"role" enum:"viewer,editor,admin" default:"admin" placeholder:"ROLE" help:"Most that the token may do: viewer, editor or admin. Default: all that its user may."`
+	Role    string `name:"role" own:"" enum:"viewer,editor,admin" default:"admin" placeholder:"ROLE" help:"Most that the token may do: viewer, editor or admin. Default: all that its user may."`
 	Expires age    `name:"expires" default:"0s" placeholder:"AGE" help:"When the token ends, such as 90d or 12h from now. Default: never."`
 }
 

@@ -55,7 +55,7 @@ type userAdd struct {
 	usersFlags
 	passwordFlag
 	Name string `arg:"" help:"Name to log in with: letters a to z, digits and . _ @ -"`
-	Role string `name:"role" default:"viewer" enum:"viewer,editor,admin" placeholder:"ROLE" help:"viewer (reads and asks for predictions), editor (changes too) or admin (and keeps the users). Default: viewer."`
+	Role string `name:"role" own:"" default:"viewer" enum:"viewer,editor,admin" placeholder:"ROLE" help:"viewer (reads and asks for predictions), editor (changes too) or admin (and keeps the users). Default: viewer."`
 }
 
 // Run adds a user.

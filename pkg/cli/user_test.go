@@ -103,3 +103,21 @@ func TestTokensAreKeptFromTheCommandLine(t *testing.T) {
 	require.Equal(t, "revoked nightly import of ana\n", typed(t, "", "token", "revoke", "ana", "nightly import", dir).out)
 	require.NotContains(t, typed(t, "", "token", "list", dir).out, "nightly")
 }
+
+// TestTheRoleOfAUserIsNotThoseToRun adds a user on a server whose environment and configuration file say which roles run there.
+func TestTheRoleOfAUserIsNotThoseToRun(t *testing.T) {
+	t.Setenv("TASADOR_ROLE", "tracking")
+	dir := t.TempDir()
+	t.Setenv("TASADOR_DATA_DIR", dir)
+	file := filepath.Join(dir, "tasador.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("role: [pipeline]\n"), 0o600))
+	t.Setenv("TASADOR_CONFIG", file)
+	r := typed(t, "correct horse battery\n", "user", "add", "ana")
+	require.Equal(t, 0, r.code, r.err)
+	require.Equal(t, "added ana, viewer\n", r.out)
+	r = typed(t, "", "token", "create", "ana", "nightly")
+	require.Equal(t, 0, r.code, r.err)
+	r = typed(t, "", "user", "list")
+	require.Equal(t, 0, r.code, r.err)
+	require.Contains(t, r.out, "ana")
+}

@@ -61,7 +61,7 @@ func (f fileResolver) Validate(app *kong.Application) error {
 // Resolve returns the file's value of a flag, or nil if it has none or if a variable of the environment, which wins, is set.
 func (f fileResolver) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	value, ok := f.values[flag.Name]
-	if !ok || value == nil || value == "" || inEnvironment(flag) {
+	if !ok || value == nil || value == "" || !isSetting(flag) || inEnvironment(flag) {
 		return nil, nil //nolint:nilnil // kong's way to say: not in this file
 	}
 	list, ok := value.([]any)

@@ -74,8 +74,10 @@ func keys(node *kong.Node) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// isSetting reports whether a flag is a key of Config.
-func isSetting(f *kong.Flag) bool { return f.Tag.Has("roles") || isShared(f.Name) }
+// isSetting reports whether a flag is a key of Config. A flag of a command that has the name of one and another meaning is tagged own.
+func isSetting(f *kong.Flag) bool {
+	return !f.Tag.Has("own") && (f.Tag.Has("roles") || isShared(f.Name))
+}
 
 // isShared reports whether a flag is a setting that all roles have.
 func isShared(name string) bool {
