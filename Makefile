@@ -60,12 +60,13 @@ parity: build prepare ## compare tasador train with the reference: make parity C
 	$(PYTHON) scripts/parity/parity.py '$(CSV)' --as-of '$(or $(AS_OF),2026-01-01)'
 
 .PHONY: verify
-verify: build prepare ## the long checks: hundreds of hostile files against the reference, our clients against a stock MLflow server, 10,000 swaps of the served model under load, thousands of requests of serving's document, and every alert and panel against Debian's Prometheus
+verify: build prepare ## the long checks: hundreds of hostile files against the reference, our clients against a stock MLflow server, 10,000 swaps of the served model under load, thousands of requests of serving's document, every alert and panel against Debian's Prometheus, and fuzzing
 	$(PYTHON) scripts/parity/many.py $(or $(FILES),300)
 	$(GO) test -tags verify ./roles/tracking
 	$(GO) test -tags verify -timeout 60m -run TenThousand -v ./pkg/inference ./roles
 	$(GO) test -tags verify -count=1 -timeout 60m -run '^TestServingKeepsToItsDocumentLong$$' ./roles
 	$(GO) test -count=1 -run '^TestMonitoring' ./roles
+	scripts/fuzz.sh $(or $(FUZZTIME),1m)
 
 .PHONY: conformance
 conformance: prepare $(VERSITYGW) ## run the scenarios of the tracking server with MLflow's own clients (pinned, and 2.2.1) and parsers, on SQLite and PostgreSQL, with artifacts in a folder and on S3; make test runs them too
@@ -78,6 +79,10 @@ parity-dag: build prepare ## compare the tables and metrics of a DAG run with th
 .PHONY: chaos
 chaos: ## kill the processes at random in ROUNDS=100 runs of the DAG, fill the disk and worse; SEED=N repeats a run
 	$(GO) test -tags chaos -count=1 -timeout 20m -v -run '^TestChaos' ./roles/chaos -args -chaos.rounds=$(or $(ROUNDS),100) $(if $(SEED),-chaos.seed=$(SEED))
+
+.PHONY: fuzz
+fuzz: ## fuzz all that reads what others send, each reader for FUZZTIME=1m
+	scripts/fuzz.sh $(or $(FUZZTIME),1m)
 
 .PHONY: golden
 golden: prepare ## make the golden inputs and let the reference compute their results anew

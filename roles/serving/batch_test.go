@@ -38,8 +38,8 @@ func wanted(t *testing.T, m *model.Model, listings []property.Listing) []float64
 	for i, l := range listings {
 		body, err := json.Marshal(asked(l))
 		require.NoError(t, err)
-		one, problem := decodeObject(body)
-		require.Nil(t, problem)
+		one, err := byEncodingJSON(body)
+		require.NoError(t, err)
 		var req request
 		require.Empty(t, check(&req, &one.values, statuses(), at))
 		p, err := m.Predict(req.Listing, at)

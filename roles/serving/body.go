@@ -1,7 +1,6 @@
 package serving
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 	"slices"
@@ -39,68 +38,58 @@ func (q *question) read(r io.Reader) error {
 // decode reads the listings of the body: one, or a list of them. The error says that the body is too long for what it is.
 func (q *question) decode() ([]fieldError, error) {
 	q.decoded, q.list = q.decoded[:0], false
-	if !utf8.Valid(q.body) {
-		return []fieldError{{Loc: []any{"body"}, Type: "json_invalid", Format: "the body is not UTF-8 text"}}, nil
+	p := jsonScanner{s: string(q.body)} // one copy, which all texts are parts of; the memory of the body is used again
+	if q.list = p.token() == '['; q.list {
+		return q.decodeList(&p), nil
 	}
-	// One copy, which all texts are parts of; the memory of the body is used again.
-	text := string(q.body)
-	begin := scanner{text: text}
-	begin.space()
-	if begin.at == len(text) {
-		return []fieldError{{Loc: []any{"body"}, Type: "missing", Format: "the body is empty; send a listing as a JSON object"}}, nil
-	}
-	if text[begin.at] == '[' {
-		q.list = true
-		return q.decodeList(text), nil
-	}
-	if len(text) > maxBody {
+	if len(p.s) > maxBody {
 		return nil, &http.MaxBytesError{Limit: maxBody}
 	}
-	if scanListing(text, q.next()) {
-		return nil, nil
-	}
-	one, problem := decodeObject(q.body)
-	if problem != nil {
+	q.decoded = append(q.decoded, decoded{})
+	one := &q.decoded[0]
+	if problem := p.listing(&one.values, one.ignore); problem != nil {
 		return []fieldError{*problem}, nil
 	}
-	q.decoded[0] = one
+	one.ordered()
 	return nil, nil
 }
 
-// next returns the place of the next listing, nil if there are too many.
-func (q *question) next() *decoded {
-	if len(q.decoded) == maxList {
-		return nil
+func (q *question) decodeList(p *jsonScanner) (problems []fieldError) {
+	if !utf8.ValidString(p.s) {
+		return []fieldError{{Loc: []any{"body"}, Type: "json_invalid", Format: "the body is not UTF-8 text"}}
 	}
-	q.decoded = append(q.decoded, decoded{})
-	return &q.decoded[len(q.decoded)-1]
-}
-
-func (q *question) decodeList(text string) (problems []fieldError) {
-	if scanList(text, q.next) {
-		return nil
+	count := 0
+	err := p.elements(func(i int) error {
+		count++
+		object := p.token() == '{'
+		if !object && len(problems) < maxProblems {
+			problems = append(problems, fieldError{
+				Loc: []any{"body", i}, Type: "dict_type", Format: "this is a JSON %s; each listing of the list must be a JSON object", Args: []any{p.kind()},
+			})
+		}
+		if !object || i >= maxList {
+			_, err := p.value(1)
+			return err
+		}
+		q.decoded = append(q.decoded, decoded{})
+		one := &q.decoded[len(q.decoded)-1]
+		err := p.fields(&one.values, one.ignore)
+		one.ordered()
+		return err
+	})
+	if err == nil && !p.end() {
+		err = errJSONSyntax
 	}
-	var raw []json.RawMessage
-	if err := json.Unmarshal(q.body, &raw); err != nil {
-		return []fieldError{*explainJSON(err)}
+	if err != nil {
+		return []fieldError{*p.invalid(err)}
 	}
-	if len(raw) > maxList {
+	if count > maxList {
 		return []fieldError{{
 			Loc: []any{"body"}, Type: "too_long", Format: "the list has %s listings; send at most %s at once, or all as a file to /predict/batch",
-			Args: []any{strconv.Itoa(len(raw)), strconv.Itoa(maxList)},
+			Args: []any{strconv.Itoa(count), strconv.Itoa(maxList)},
 		}}
 	}
-	q.decoded = q.decoded[:0]
-	for i, item := range raw {
-		one, problem := decodeObject(item)
-		if problem != nil {
-			problem.Loc = []any{"body", i}
-			problem.Format = "this is a JSON %s; each listing of the list must be a JSON object"
-			problems = append(problems, *problem)
-		}
-		q.decoded = append(q.decoded, one)
-	}
-	return problems[:min(len(problems), maxProblems)]
+	return problems
 }
 
 // check turns what was decoded into requests, or says what is wrong with each listing.

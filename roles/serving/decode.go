@@ -1,12 +1,13 @@
 package serving
 
 import (
-	"encoding/json"
-	"errors"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"tasador/pkg/apperror"
 )
 
 // value is what a request says for one field, whether it came as JSON or from a form.
@@ -44,62 +45,57 @@ type fieldError struct {
 	Input  string // what came, where nothing else of it can be told
 }
 
-// decodeObject reads the fields of a JSON object.
-func decodeObject(body []byte) (into decoded, problem *fieldError) {
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(body, &raw); err != nil {
-		return into, explainJSON(err)
+// listing reads a listing, the only thing in the text, into v. unknown gets the names that no field has.
+func (p *jsonScanner) listing(v *values, unknown func(name string)) *fieldError {
+	if p.end() {
+		return &fieldError{Loc: []any{"body"}, Type: "missing", Format: "the body is empty; send a listing as a JSON object"}
 	}
-	if raw == nil {
-		return into, notAnObject("null")
+	if !utf8.ValidString(p.s) {
+		return &fieldError{Loc: []any{"body"}, Type: "json_invalid", Format: "the body is not UTF-8 text"}
 	}
-	for name, content := range raw {
-		i := indexOf(name)
-		if i == noField {
-			into.unknown = append(into.unknown, name)
-			continue
+	if p.token() != '{' {
+		kind := p.kind()
+		if err := p.whole(); err != nil {
+			return p.invalid(err)
 		}
-		into.values[i] = jsonValue(content)
+		return &fieldError{Loc: []any{"body"}, Type: "dict_type", Format: "the body is a JSON %s; send one listing as a JSON object", Args: []any{kind}}
 	}
-	slices.Sort(into.unknown)
-	return into, nil
+	err := p.fields(v, unknown)
+	if err == nil && !p.end() {
+		err = errJSONSyntax
+	}
+	if err != nil {
+		return p.invalid(err)
+	}
+	return nil
 }
 
-func explainJSON(err error) *fieldError {
-	var syntax *json.SyntaxError
-	var shape *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &shape):
-		return notAnObject(shape.Value)
-	case errors.As(err, &syntax):
-		return &fieldError{
-			Loc: []any{"body", syntax.Offset}, Type: "json_invalid",
-			Format: "the body is not JSON: %s at byte %s", Args: []any{syntax.Error(), strconv.FormatInt(syntax.Offset, 10)},
+// fields reads an object. Of a name that comes twice the last counts.
+func (p *jsonScanner) fields(v *values, unknown func(name string)) error {
+	return p.members(func(name string) error {
+		got, err := p.value(1)
+		if i := indexOf(name); i != noField {
+			v[i] = got
+		} else if err == nil {
+			unknown(name)
 		}
-	default:
-		return &fieldError{Loc: []any{"body"}, Type: "json_invalid", Format: "the body is not JSON: %s", Args: []any{err.Error()}}
+		return err
+	})
+}
+
+func (p *jsonScanner) invalid(err error) *fieldError {
+	return &fieldError{
+		Loc: []any{"body", int64(p.at)}, Type: "json_invalid", Format: "the body is not JSON: %s at byte %s", Args: []any{apperror.Sentence{Format: err.Error()}, strconv.Itoa(p.at)},
 	}
 }
 
-func notAnObject(what string) *fieldError {
-	return &fieldError{Loc: []any{"body"}, Type: "dict_type", Format: "the body is a JSON %s; send one listing as a JSON object", Args: []any{what}}
-}
+// ignore notes a name that no field has.
+func (d *decoded) ignore(name string) { d.unknown = append(d.unknown, name) }
 
-func jsonValue(content json.RawMessage) value {
-	switch c := content[0]; {
-	case c == 'n':
-		return value{}
-	case c == '"':
-		var s string
-		if err := json.Unmarshal(content, &s); err != nil {
-			return value{kind: isOther}
-		}
-		return textValue(s)
-	case c == '-' || c >= '0' && c <= '9':
-		return numberValue(string(content))
-	default:
-		return value{kind: isOther}
-	}
+// ordered sorts the names that no field has, each once.
+func (d *decoded) ordered() {
+	slices.Sort(d.unknown)
+	d.unknown = slices.Compact(d.unknown)
 }
 
 // textValue takes an empty text for a missing one: a form sends those, and no field of a listing means anything by it.

@@ -2,11 +2,11 @@ package serving
 
 import (
 	"context"
-	"encoding/json"
 	"math"
 	"net/http"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -114,34 +114,32 @@ func (r *role) lookFor(ctx context.Context, requestID string, item int) (*predic
 
 // decodeFeedback reads a body, or says what is wrong with each of its fields.
 func decodeFeedback(body []byte) (told predictionstore.Feedback, problems []fieldError) {
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(body, &raw); err != nil || raw == nil {
+	p, got := jsonScanner{s: string(body)}, map[string]value{}
+	err := p.members(func(name string) (err error) {
+		got[name], err = p.value(1)
+		return err
+	})
+	if err != nil || !p.end() || !utf8.Valid(body) {
 		return told, []fieldError{{Loc: []any{"body"}, Type: "json_invalid", Format: "the body is no JSON object; send {\"request_id\": …, \"sale_price\": …}"}}
 	}
 	fail := func(name, kind, format string, args ...any) {
 		problems = append(problems, fieldError{Loc: []any{"body", name}, Type: kind, Format: format, Args: args})
 	}
-	get := func(name string) value {
-		if content, ok := raw[name]; ok {
-			return jsonValue(content)
-		}
-		return value{}
-	}
-	if id := get("request_id"); id.kind == isMissing {
+	if id := got["request_id"]; id.kind == isMissing {
 		fail("request_id", "missing", "this field is required")
 	} else if id.kind != isText || !httpserver.IsRequestID(id.text) {
 		fail("request_id", "string_pattern_mismatch", "this must be the request_id of an answer: 1 to 64 letters, digits, underscores, dots and hyphens")
 	} else {
 		told.RequestID = id.text
 	}
-	if item := get("item"); item.kind != isMissing {
+	if item := got["item"]; item.kind != isMissing {
 		if n := item.number; item.kind != isNumber || n != math.Trunc(n) || n < 0 || n > math.MaxInt32 {
 			fail("item", "int_type", "this must be the place of a listing in the list that was sent: a whole number from 0")
 		} else {
 			told.Item = int(n)
 		}
 	}
-	switch price := get("sale_price"); {
+	switch price := got["sale_price"]; {
 	case price.kind == isMissing:
 		fail("sale_price", "missing", "this field is required")
 	case price.kind != isNumber:
@@ -153,7 +151,7 @@ func decodeFeedback(body []byte) (told predictionstore.Feedback, problems []fiel
 	default:
 		told.SalePrice = price.number
 	}
-	if sold := get("sold_at"); sold.kind != isMissing {
+	if sold := got["sold_at"]; sold.kind != isMissing {
 		if _, good := features.ParseSoldAt(sold.text); sold.kind != isText || len(sold.text) > maxText || !good {
 			fail("sold_at", "date_parsing", dateHint)
 		} else {

@@ -62,14 +62,11 @@ func mlflowFrame(body string) (f *frame, asOf value, err error) {
 }
 
 func notADictionary(p *jsonScanner) error {
-	v, err := p.value(0)
-	if err == nil && !p.end() {
-		err = errJSONSyntax
-	}
-	if err != nil {
+	kind := p.kind()
+	if err := p.whole(); err != nil {
 		return invalidJSON(p, err)
 	}
-	return apperror.New(apperror.Invalid, "Invalid input. %s. Received a %s.", requiredInput, v.name())
+	return apperror.New(apperror.Invalid, "Invalid input. %s. Received a %s.", requiredInput, kind)
 }
 
 func invalidJSON(p *jsonScanner, err error) error {

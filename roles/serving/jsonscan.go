@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
-	"unicode/utf8"
 
 	"tasador/pkg/apperror"
 )
@@ -152,6 +151,15 @@ func (p *jsonScanner) value(depth int) (value, error) {
 	return value{}, p.wrong()
 }
 
+// whole consumes a value that is all there is.
+func (p *jsonScanner) whole() error {
+	_, err := p.value(0)
+	if err == nil && !p.end() {
+		err = errJSONSyntax
+	}
+	return err
+}
+
 // skip consumes a list or an object.
 func (p *jsonScanner) skip(open byte, depth int) error {
 	if depth >= maxDepth {
@@ -250,64 +258,20 @@ func (p *jsonScanner) escaped(i int) (string, error) {
 	return "", errJSONEnd
 }
 
-// listing reads the fields of a listing, the only thing in s, into v. unknown gets the names that no field has.
-func (p *jsonScanner) listing(v *values, unknown func(name string)) *fieldError {
-	if p.end() {
-		return &fieldError{Loc: []any{"body"}, Type: "missing", Format: "the body is empty; send a listing as a JSON object"}
-	}
-	if !utf8.ValidString(p.s) {
-		return &fieldError{Loc: []any{"body"}, Type: "json_invalid", Format: "the body is not UTF-8 text"}
-	}
-	if p.token() != '{' {
-		kind, err := p.value(0)
-		if err == nil && p.end() {
-			problem := notAnObject("")
-			problem.Args = []any{apperror.Sentence{Format: kind.name()}}
-			return problem
-		}
-		return p.invalid(errOr(err, errJSONSyntax))
-	}
-	err := p.members(func(name string) error {
-		got, err := p.value(1)
-		if i := indexOf(name); i != noField {
-			v[i] = got
-		} else if err == nil {
-			unknown(name)
-		}
-		return err
-	})
-	if err == nil && !p.end() {
-		err = errJSONSyntax
-	}
-	if err != nil {
-		return p.invalid(err)
-	}
-	return nil
-}
-
-func (p *jsonScanner) invalid(err error) *fieldError {
-	return &fieldError{
-		Loc: []any{"body", int64(p.at)}, Type: "json_invalid", Format: "the body is not JSON: %s at byte %s", Args: []any{apperror.Sentence{Format: err.Error()}, strconv.Itoa(p.at)},
-	}
-}
-
-func errOr(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
-}
-
-// name is the kind of a value in a sentence.
-func (v value) name() string {
-	switch v.kind {
-	case isNumber:
-		return "number"
-	case isText:
-		return "string"
-	case isMissing:
-		return "null or empty string"
+// kind names what begins next, in JSON's words.
+func (p *jsonScanner) kind() apperror.Sentence {
+	switch p.token() {
+	case '{':
+		return apperror.Sentence{Format: "object"}
+	case '[':
+		return apperror.Sentence{Format: "array"}
+	case '"':
+		return apperror.Sentence{Format: "string"}
+	case 'n':
+		return apperror.Sentence{Format: "null"}
+	case 't', 'f':
+		return apperror.Sentence{Format: "boolean"}
 	default:
-		return "list or true or false"
+		return apperror.Sentence{Format: "number"}
 	}
 }

@@ -64,8 +64,8 @@ func parseInfer(body string) (*inferRequest, error) {
 	if !utf8.ValidString(body) {
 		return nil, apperror.New(apperror.Invalid, "the body is not UTF-8 text")
 	}
-	if _, err := p.value(0); err != nil || !p.end() {
-		return nil, apperror.New(apperror.Invalid, "the body is not JSON: %s at byte %s", errOr(err, errJSONSyntax).Error(), strconv.Itoa(p.at))
+	if err := p.whole(); err != nil {
+		return nil, apperror.New(apperror.Invalid, "the body is not JSON: %s at byte %s", err.Error(), strconv.Itoa(p.at))
 	}
 	p.at = 0
 	if p.token() != '{' {

@@ -121,12 +121,15 @@ func (r *role) question(c echo.Context, begin time.Time) *question {
 	return q
 }
 
-// keptMemory is how large the memory of a question may be to be kept for the next, in bytes.
-const keptMemory = 64 << 10
+// How large the memory of a question may be to be kept for the next.
+const (
+	keptMemory   = 64 << 10 // bytes
+	keptListings = 16
+)
 
 // release takes back a question that was answered.
 func (r *role) release(q *question) {
-	if cap(q.body) > keptMemory || cap(q.entry) > keptMemory || cap(q.out) > keptMemory || cap(q.requests) > maxScanned {
+	if cap(q.body) > keptMemory || cap(q.entry) > keptMemory || cap(q.out) > keptMemory || cap(q.requests) > keptListings {
 		return
 	}
 	clear(q.requests[:cap(q.requests)]) // they hold on to the body

@@ -64,7 +64,7 @@ func TestWhatIsWrongWithAFileIsSaidInTheLanguageOfItsReader(t *testing.T) {
 		{uploadPath, "multipart/form-data; boundary=x", form, []string{"Cookie", "lang=es"}, spanish},
 		{uploadPath, "multipart/form-data; boundary=x", form, nil, english},
 		{batchPath, mimeNDJSON, lines, []string{"Accept-Language", "es"}, []string{
-			"el cuerpo no es JSON: termina a la mitad en el byte 1", "(una lista, true o false); envíe una vivienda", "(un número)", "debe ser un número, por ejemplo 3", "este campo es obligatorio",
+			"el cuerpo no es JSON: termina a la mitad en el byte 1", "(una lista); envíe una vivienda", "(un número)", "debe ser un número, por ejemplo 3", "este campo es obligatorio",
 		}},
 		{batchPath, "application/json", "[{}}", []string{"Accept-Language", "es"}, []string{"el cuerpo no es un arreglo JSON"}},
 		{batchPath, mimeCSV, "bed\n", []string{"Accept-Language", "es"}, []string{"el CSV no tiene la columna status"}},
@@ -137,8 +137,8 @@ func TestTheDocumentDescribesWhatIsChecked(t *testing.T) {
 	// The example of the document passes the checks of the server.
 	body, err := json.Marshal(exampleBody())
 	require.NoError(t, err)
-	one, problem := decodeObject(body)
-	require.Nil(t, problem)
+	one, err := byEncodingJSON(body)
+	require.NoError(t, err)
 	require.Empty(t, one.unknown)
 	require.Empty(t, checked(one.values))
 }
