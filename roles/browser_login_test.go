@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -68,6 +69,19 @@ func TestAPersonLogsInAndKeepsUsers(t *testing.T) {
 		b.do(chromedp.EmulateViewport(width, 900))
 		b.requireGoodPage(source, "account", "account", width)
 	}
+
+	require.Eventually(t, func() bool { // lines are on disk a moment later
+		b.open("http://" + w.cfg.Pipeline.Listen + "/audit")
+		return strings.Contains(b.text("#changes"), "POST /account/tokens name=nightly")
+	}, 30*time.Second, 50*time.Millisecond)
+	require.Contains(t, b.text("#changes"), "by login")
+	require.NotContains(t, b.text("#changes"), "a long enough one")
+	for _, width := range []int64{360, 1440} {
+		b.do(chromedp.EmulateViewport(width, 900))
+		b.requireGoodPage(source, "audit", "audit", width)
+	}
+	b.replace("#user", "nobody"+kb.Enter)
+	b.do(chromedp.WaitVisible(chromedp.CSS(".empty")))
 
 	b.click("#logout")
 	require.Equal(t, "You have logged out.", b.text("#left"))

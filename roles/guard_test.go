@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"tasador/pkg/audit"
 	"tasador/pkg/auth"
 	"tasador/pkg/cli"
 	"tasador/pkg/config"
@@ -84,10 +85,13 @@ func startGuarded(t *testing.T, change func(*config.Config)) *guarded {
 	w.guard, err = httpserver.OpenGuard(t.Context(), cfg, log)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.guard.Close()) })
+	changes, err := audit.Open(cfg.Audit.Options(cfg.DataDir), log)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, changes.Close()) })
 	for role, open := range map[string]func(context.Context, *config.Config, net.Listener, *slog.Logger, *httpserver.Guard) (lifecycle.Service, error){
 		config.RoleSource: source.New, config.RoleTracking: tracking.New, config.RolePipeline: pipeline.New, config.RoleServing: serving.New,
 	} {
-		service, err := open(t.Context(), cfg, listeners[role], log, w.guard)
+		service, err := open(t.Context(), cfg, httpserver.Common{Audit: changes}.Listener(listeners[role]), log, w.guard)
 		require.NoError(t, err)
 		testkit.Serve(t, service)
 	}

@@ -3,8 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export CGO_ENABLED=0
-grep -rho --include='*_test.go' '^func Fuzz[A-Za-z]*' pkg roles | sort -u | while read -r _ target; do
-  folder=$(dirname "$(grep -rl --include='*_test.go' "^func $target(" pkg roles)")
-  echo "$target of $folder"
-  go test -run '^$' -fuzz "^$target\$" -fuzztime "$1" "./$folder" </dev/null
+grep -ro --include='*_test.go' '^func Fuzz[A-Za-z]*' pkg roles | sort | while IFS=: read -r file target; do
+  target=${target#func }
+  echo "$target of $(dirname "$file")"
+  go test -run '^$' -fuzz "^$target\$" -fuzztime "$1" "./$(dirname "$file")" </dev/null
 done

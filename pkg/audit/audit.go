@@ -42,6 +42,9 @@ const (
 	Failed  Outcome = "failed"
 )
 
+// Outcomes are all there are.
+func Outcomes() []Outcome { return []Outcome{Done, Refused, Failed} }
+
 const (
 	flushEvery = 50 * time.Millisecond
 	countFor   = time.Minute

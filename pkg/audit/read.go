@@ -18,12 +18,14 @@ import (
 
 // Filter says which entries are wanted; what is zero does not matter.
 type Filter struct {
-	Since time.Time
-	User  string
+	Since   time.Time // and at it
+	Before  time.Time
+	User    string
+	Outcome Outcome
 }
 
 func (f Filter) takes(e *Entry) bool {
-	return !e.Time.Before(f.Since) && (f.User == "" || e.User == f.User)
+	return !e.Time.Before(f.Since) && (f.Before.IsZero() || e.Time.Before(f.Before)) && (f.User == "" || e.User == f.User) && (f.Outcome == "" || e.Outcome == f.Outcome)
 }
 
 const followEvery = 200 * time.Millisecond

@@ -46,6 +46,7 @@ func (a *accounts) routes() []Route {
 		form(user+"/tokens/:id/revoke", Administer, a.own(a.revokeTokenOf)),
 		form(user+"/logins/end", Administer, a.own(a.endLogins)),
 		form(user+"/remove", Administer, a.own(a.remove)),
+		page("/audit", Administer, a.audit),
 	}
 }
 
