@@ -11,6 +11,7 @@ import (
 
 const (
 	servidor1  = "overlays/microk8s/servidor1"
+	servidor2  = "overlays/microk8s/servidor2"
 	servidor3  = "overlays/microk8s/servidor3"
 	production = "overlays/production"
 )

@@ -17,7 +17,7 @@ func TestOriginalAddresses(t *testing.T) {
 		ports map[string]map[int32]int32 // service → its port → node port
 	}{
 		{servidor1, map[string]map[int32]int32{"mysql": {3306: 30306}}},
-		{"overlays/microk8s/servidor2", map[string]map[int32]int32{"minio": {9000: 30001, 9001: 30002}, "tracking": {5000: 30003}}},
+		{servidor2, map[string]map[int32]int32{"minio": {9000: 30001, 9001: 30002}, "tracking": {5000: 30003}}},
 		{servidor3, map[string]map[int32]int32{"serving": {8000: 30100, 8501: 31851}, "prometheus": {9090: 30900}, "grafana": {3000: 30031}}},
 	} {
 		c := decode(render(t, server.path), nil)
@@ -41,7 +41,7 @@ func TestOriginalAddresses(t *testing.T) {
 	require.Len(t, mysql.Spec.VolumeClaimTemplates, 1)
 	require.Equal(t, resource.MustParse("5Gi"), mysql.Spec.VolumeClaimTemplates[0].Spec.Resources.Requests[corev1.ResourceStorage])
 
-	c = decode(render(t, "overlays/microk8s/servidor2"), secretsOf(t, "overlays/microk8s/servidor2"))
+	c = decode(render(t, servidor2), secretsOf(t, servidor2))
 	_, ok = find[*batchv1.Job](c, "mlflows3")
 	require.True(t, ok)
 	for _, w := range c.pods {

@@ -75,7 +75,9 @@ var render = func() func(t *testing.T, path string) []manifest {
 
 func build(t *testing.T, path string) []manifest {
 	t.Helper()
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), path)
+	options := krusty.MakeDefaultOptions()
+	options.Reorder = krusty.ReorderOptionLegacy // namespaces first
+	resources, err := krusty.MakeKustomizer(options).Run(filesys.MakeFsOnDisk(), path)
 	require.NoError(t, err)
 	var all []manifest
 	for _, r := range resources.Resources() {
