@@ -38,6 +38,7 @@ var breaks = []struct {
 	{"node port out of range", servidor3, "Service grafana", "30031", "3031", "is not between"},
 	{"probe of no port", servidor3, "StatefulSet serving", "path: /readyz\n            port: http", "path: /readyz\n            port: api", "the readiness probe asks the port api"},
 	{"missing ConfigMap", servidor1, "StatefulSet mysql", "          name: mysql-init", "          name: init", "there is no ConfigMap init"},
+	{"missing ConfigMap of several", servidor3, "StatefulSet prometheus", "            name: prometheus-rules", "            name: rules", "there is no ConfigMap rules"},
 	{"missing Secret", servidor1, "StatefulSet pipeline", "secretRef:\n            name: pipeline", "secretRef:\n            name: pipelines", "there is no Secret pipelines"},
 	{"missing key", servidor1, "StatefulSet mysql", "key: root-password", "key: root", "the Secret mysql has no key root"},
 	{"mount of no volume", servidor1, "StatefulSet mysql", "        - mountPath: /tmp\n          name: tmp", "        - mountPath: /tmp\n          name: temp", "temp is mounted and is no volume"},

@@ -44,6 +44,12 @@ func (c *cluster) checkReferences() {
 				c.needConfigMap(w.name, v.ConfigMap.Name, itemKeys(v.ConfigMap.Items)...)
 			case v.Secret != nil:
 				c.needSecret(w.name, v.Secret.SecretName, itemKeys(v.Secret.Items)...)
+			case v.Projected != nil:
+				for _, source := range v.Projected.Sources {
+					if source.ConfigMap != nil {
+						c.needConfigMap(w.name, source.ConfigMap.Name, itemKeys(source.ConfigMap.Items)...)
+					}
+				}
 			case v.PersistentVolumeClaim != nil:
 				if _, ok := find[*corev1.PersistentVolumeClaim](c, v.PersistentVolumeClaim.ClaimName); !ok {
 					c.complain("%s: there is no claim %s", w.name, v.PersistentVolumeClaim.ClaimName)
