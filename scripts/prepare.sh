@@ -14,6 +14,8 @@ need chromium chromium fonts-dejavu-core
 need npm npm
 need gcc gcc libc6-dev
 need wrk wrk
+need curl curl
+need jq jq
 need systemd-analyze systemd
 need rpm rpm
 need lintian lintian
