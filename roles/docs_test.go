@@ -1,6 +1,7 @@
 package roles_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"maps"
@@ -17,10 +18,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"tasador/pkg/auth"
+	"tasador/pkg/cli"
 	"tasador/pkg/config"
 	"tasador/pkg/httpserver"
 	"tasador/pkg/outgoing"
 	"tasador/pkg/testkit"
+	"tasador/roles"
 )
 
 // document reads a file of the repository, by its path from the top.
@@ -146,6 +149,45 @@ func TestAPIDocumentExamplesWork(t *testing.T) {
 	} {
 		require.Regexp(t, want, answers[i])
 	}
+}
+
+// TestMigrationGuideMapsVariables sets each variable that docs/migrate-from-original.md maps and looks which setting it has changed.
+func TestMigrationGuideMapsVariables(t *testing.T) {
+	rows := tableRows(document(t, "docs", "migrate-from-original.md"), "variable of the original")
+	inSettings := map[string]bool{} // the variables of others that tasador reads
+	for _, name := range regexp.MustCompile("`((?:AIRFLOW|MLFLOW|AWS|RAW)_[A-Z0-9_]+)`").FindAllStringSubmatch(document(t, "docs", "settings.md"), -1) {
+		inSettings[name[1]] = true
+		t.Setenv(name[1], "")
+		require.NoError(t, os.Unsetenv(name[1]))
+	}
+	settings := func() string {
+		var out, errOut bytes.Buffer
+		app := cli.App{IO: cli.IO{In: strings.NewReader(""), Out: &out, Err: &errOut}, RunRoles: roles.Run}
+		require.Zero(t, app.Main(t.Context(), []string{"config", "print", "--data-dir=/data"}), errOut.String())
+		return out.String()
+	}
+	before := strings.Split(settings(), "\n")
+	for _, row := range rows {
+		variable, _, _ := strings.Cut(strings.Trim(row[0], "`"), "`")
+		flag := regexp.MustCompile("^`--([a-z.-]+)`").FindStringSubmatch(row[1])
+		require.NotNil(t, flag, row)
+		require.True(t, inSettings[variable], "%s is in no setting", variable)
+		delete(inSettings, variable)
+		value := "http://host:9000"
+		if strings.HasSuffix(flag[1], "data.url") {
+			value = "mysql+pymysql://u:secret@host:3306/db"
+		}
+		require.NoError(t, os.Setenv(variable, value)) // as it was before, after the test
+		var changed []string
+		for _, line := range strings.Split(settings(), "\n") {
+			if name, _, _ := strings.Cut(line, ":"); !slices.Contains(before, line) && name != "predictions.url" { // which follows RawData
+				changed = append(changed, name)
+			}
+		}
+		require.Equal(t, []string{flag[1]}, changed, variable)
+		require.NoError(t, os.Unsetenv(variable))
+	}
+	require.Empty(t, inSettings, "docs/migrate-from-original.md does not speak of these")
 }
 
 // anchorsOf returns the anchors of the headings of a page, as GitHub makes them.
