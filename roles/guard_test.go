@@ -88,10 +88,11 @@ func startGuarded(t *testing.T, change func(*config.Config)) *guarded {
 	changes, err := audit.Open(cfg.Audit.Options(cfg.DataDir), log)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, changes.Close()) })
-	for role, open := range map[string]func(context.Context, *config.Config, net.Listener, *slog.Logger, *httpserver.Guard) (lifecycle.Service, error){
+	open := map[string]func(context.Context, *config.Config, net.Listener, *slog.Logger, *httpserver.Guard) (lifecycle.Service, error){
 		config.RoleSource: source.New, config.RoleTracking: tracking.New, config.RolePipeline: pipeline.New, config.RoleServing: serving.New,
-	} {
-		service, err := open(t.Context(), cfg, httpserver.Common{Audit: changes}.Listener(listeners[role]), log, w.guard)
+	}
+	for _, role := range cfg.Role { // in this order: serving would wait a minute for a tracking that listens and does not answer yet
+		service, err := open[role](t.Context(), cfg, httpserver.Common{Audit: changes}.Listener(listeners[role]), log, w.guard)
 		require.NoError(t, err)
 		testkit.Serve(t, service)
 	}
