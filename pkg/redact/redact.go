@@ -15,6 +15,9 @@ var secretKeys = []string{"password", "passwd", "pwd", "secret", "token", "key",
 // URL hides the password of an address and the secrets in its query. Of one that cannot be read, or in which the password may be somewhere else, only
 // the scheme is left.
 func URL(address string) string {
+	if strings.HasPrefix(strings.TrimSpace(address), "{") { // a connection of Airflow's as JSON, which is no address
+		return Mask
+	}
 	if !strings.Contains(address, "://") && !strings.ContainsAny(address, "@?") {
 		return address // not an address, such as host:port, or a file's
 	}

@@ -27,6 +27,7 @@ func TestNoSecretIsLeftInAnAddress(t *testing.T) {
 		"http://bob:hun ter2@host":                                    "http:xxxxx",
 		"postgres://bob:hunter#2@host/db":                             "postgres:xxxxx",
 		"http://bob:%zz@host":                                         "http:xxxxx",
+		` {"conn_type": "mysql", "password": "hunter2"}`:              "xxxxx",
 	} {
 		require.Equal(t, want, redact.URL(address))
 	}
