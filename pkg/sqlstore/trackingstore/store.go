@@ -47,7 +47,10 @@ func Open(ctx context.Context, url, artifactRoot string, log *slog.Logger) (*Sto
 		db: db, probe: sqlstore.NewProbe(db, "runs", "id"), root: strings.TrimRight(artifactRoot, "/"), parser: filter.NewParser(),
 		now: func() int64 { return time.Now().UnixMilli() },
 	}
-	if err = sqlstore.Migrate(ctx, db, "tracking"); err == nil {
+	if err = sqlstore.RefuseForeign(ctx, db, "experiments", "id", "name"); err == nil { // such as MLflow's own
+		err = sqlstore.Migrate(ctx, db, "tracking")
+	}
+	if err == nil {
 		err = s.ensureDefault(ctx)
 	}
 	s.batches = &gatherer{write: s.writeBatches, writers: 2, oneFate: sqlstore.EngineOf(db) == sqlstore.SQLite}
