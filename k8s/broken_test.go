@@ -81,6 +81,8 @@ var breaks = []struct {
 	{"killed too early", production, "Deployment tracking", "terminationGracePeriodSeconds: 60", "terminationGracePeriodSeconds: 30", "is killed before it has stopped"},
 	{"calls nobody", production, "ConfigMap pipeline", "http://tracking:5000", "http://tracking:5001", "which is no service"},
 	{"by a name that is refused", production, "ConfigMap tracking", "ALLOWED_HOSTS: tracking", "ALLOWED_HOSTS: mlflow", "refuses the host name tracking"},
+	{"without logins", servidor1, "ConfigMap pipeline", "TASADOR_AUTH_ENABLED: \"true\"", "TASADOR_INSECURE: \"true\"", "lets everybody in"},
+	{"with and without logins", production, "ConfigMap tracking", "TASADOR_AUTH_ENABLED: \"true\"", "TASADOR_AUTH_ENABLED: \"true\"\n  TASADOR_INSECURE: \"true\"", "lets everybody in"},
 	{"through a policy", production, "NetworkPolicy tracking", "          - pipeline\n", "", "no network policy lets it reach tracking:5000"},
 }
 

@@ -2,6 +2,7 @@ package k8s
 
 import (
 	"net/netip"
+	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -78,4 +79,16 @@ func (c *cluster) checkRemote(s *corev1.Service) {
 			c.complain("Service %s: the port %s leads to no pod and to no address", s.Name, p.Name)
 		}
 	}
+}
+
+// remote returns where the pods of a service are that has none here.
+func (c *cluster) remote(t *testing.T, service string) (port int32, address string) {
+	t.Helper()
+	for _, slice := range each[*discoveryv1.EndpointSlice](c) {
+		if slice.Labels[discoveryv1.LabelServiceName] == service {
+			return *slice.Ports[0].Port, slice.Endpoints[0].Addresses[0]
+		}
+	}
+	t.Fatalf("the service %s leads nowhere", service)
+	return 0, ""
 }

@@ -127,6 +127,7 @@ func (c *cluster) checkSettings(program string) {
 				c.complain("%s: %s", w.name, wrong)
 				continue
 			}
+			c.checkLogins(w, s, values)
 			hosts[w.name] = strings.Split(s.env["TASADOR_HTTP_ALLOWED_HOSTS"], ",")
 			c.checkStop(w, values)
 			c.checkListen(w, s, values)
