@@ -22,7 +22,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,9 +31,6 @@ import (
 const etcdProgram, apiServerProgram, apiServerVersion = "etcd-v3.7.3", "kube-apiserver-" + apiServerVersion, "v1.37.2"
 
 const certificateFile, keyFile = "apiserver.crt", "apiserver.key"
-
-// startTime is long: an API server on a machine with other work takes its time.
-const startTime = 5 * time.Minute
 
 // apiServer is a Kubernetes that has no controllers and no nodes: it checks and keeps what it is given, and nothing comes of it.
 type apiServer struct {
@@ -49,67 +45,28 @@ type place struct {
 	namespaced bool
 }
 
-// program runs a program until the test ends, and returns what tells of its end.
-func program(t *testing.T, name string, args ...string) (ended <-chan error) {
+// tool runs one of the programs until the test ends.
+func tool(t *testing.T, name string, args ...string) (ended <-chan error) {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("..", ".cache", "bin", name))
 	require.NoError(t, err)
 	require.FileExists(t, path, "make verify builds it")
 	cmd := exec.Command(path, args...)
 	cmd.Dir = t.TempDir()
-	var log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
-	require.NoError(t, cmd.Start())
-	end, done := make(chan error, 1), make(chan struct{})
-	go func() {
-		end <- cmd.Wait()
-		close(done)
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it may have ended by itself
-		<-done
-		if t.Failed() {
-			text := log.Bytes()
-			t.Logf("the end of the log of %s:\n%s", name, text[max(0, len(text)-2000):])
-		}
-	})
-	return end
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-	return listener.Addr().String()
+	return start(t, cmd)
 }
 
 // startEtcd returns the address of a database for API servers.
 func startEtcd(t *testing.T) string {
 	t.Helper()
 	clients, peers := "http://"+freeAddress(t), "http://"+freeAddress(t)
-	ended := program(t, etcdProgram, "--data-dir="+t.TempDir(), "--unsafe-no-fsync", "--log-level=warn", "--name=one", "--initial-cluster=one="+peers,
+	ended := tool(t, etcdProgram, "--data-dir="+t.TempDir(), "--unsafe-no-fsync", "--log-level=warn", "--name=one", "--initial-cluster=one="+peers,
 		"--listen-client-urls="+clients, "--advertise-client-urls="+clients, "--listen-peer-urls="+peers, "--initial-advertise-peer-urls="+peers)
 	waitFor(t, ended, func() bool {
 		answer, err := http.Get(clients + "/health")
 		return err == nil && answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
 	})
 	return clients
-}
-
-func waitFor(t *testing.T, ended <-chan error, ready func() bool) {
-	t.Helper()
-	deadline, tick := time.After(startTime), time.NewTicker(50*time.Millisecond)
-	defer tick.Stop()
-	for !ready() {
-		select {
-		case err := <-ended:
-			t.Fatalf("it has ended: %v", err)
-		case <-deadline:
-			t.Fatalf("it is not ready after %s", startTime)
-		case <-tick.C:
-		}
-	}
 }
 
 // startAPIServer starts a Kubernetes with nothing in it but what it makes itself. Several may share an etcd.
@@ -122,7 +79,7 @@ func startAPIServer(t *testing.T, etcd string) *apiServer {
 	tokens, key := filepath.Join(dir, "tokens.csv"), filepath.Join(dir, "accounts.key")
 	require.NoError(t, os.WriteFile(tokens, []byte(s.token+`,tester,1,"system:masters"`+"\n"), 0o600))
 	writeKey(t, key)
-	ended := program(t, apiServerProgram, "--etcd-servers="+etcd, "--etcd-prefix="+t.Name(), "--bind-address="+host, "--secure-port="+port,
+	ended := tool(t, apiServerProgram, "--etcd-servers="+etcd, "--etcd-prefix="+t.Name(), "--bind-address="+host, "--secure-port="+port,
 		"--advertise-address=192.0.2.1", "--endpoint-reconciler-type=none", "--cert-dir="+dir, "--token-auth-file="+tokens, "--authorization-mode=RBAC",
 		"--service-account-key-file="+key, "--service-account-signing-key-file="+key, "--service-account-issuer=https://kubernetes.default.svc",
 		"--service-cluster-ip-range=10.152.183.0/24", "--allow-privileged") // what namespaces let in is said by their labels, as in real clusters
