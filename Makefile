@@ -161,7 +161,7 @@ release-snapshot: prepare $(GORELEASER) $(CYCLONEDX) $(IMAGE) $(NFPM) ## build a
 
 # It fetches a Debian once, about 100 MB.
 .PHONY: machine
-machine: ## boot a Debian with systemd, and install, run, kill, upgrade and remove packages on it: make machine OLDER=FILE.deb NEWER=FILE.deb; needs root, debootstrap and systemd-container
+machine: prepare $(GORELEASER) $(CYCLONEDX) $(IMAGE) $(NFPM) ## boot a Debian with systemd, and install, run, kill, upgrade and remove packages on it, of this commit or [OLDER=FILE.deb NEWER=FILE.deb]; needs root
 	scripts/release/machine.sh '$(OLDER)' '$(NEWER)'
 
 ##@ Tools

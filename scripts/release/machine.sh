@@ -1,11 +1,22 @@
 #!/usr/bin/env bash
 # Boots a fresh Debian with systemd in a container, installs a package on it as an administrator does, and lets systemd do what tests without it cannot
 # show: start three roles and the data API on addresses of loopback with the sandbox in force, kill each and upgrade all while a DAG run is under way,
-# start one again that hangs, and remove and purge the package. machine.sh OLDER.deb NEWER.deb; needs root, debootstrap and systemd-container.
+# start one again that hangs, and remove and purge the package. machine.sh [OLDER.deb NEWER.deb], of the same commit by default; needs root.
 set -euo pipefail
-older=$(realpath "$1") newer=$(realpath "$2")
+if [ -n "${2:-}" ]; then older=$(realpath "$1") newer=$(realpath "$2"); fi
 cd "$(dirname "$0")/../.."
+if [ -z "${2:-}" ]; then
+  for version in 0.0.1 0.0.2; do
+    TASADOR_SNAPSHOT=$version CHECK=0 scripts/release/snapshot.sh
+    mkdir -p .cache/machine-packages
+    cp dist/tasador_*_amd64.deb ".cache/machine-packages/$version.deb"
+  done
+  older=$PWD/.cache/machine-packages/0.0.1.deb newer=$PWD/.cache/machine-packages/0.0.2.deb
+fi
 base=$PWD/.cache/machine
+if ! command -v debootstrap >/dev/null || ! command -v systemd-nspawn >/dev/null; then
+  apt-get install -qq --yes --no-install-recommends debootstrap systemd-container >/dev/null
+fi
 
 if [ ! -e "$base/complete" ]; then
   mirror=$(grep -rhoE '^(deb|URIs:).*https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | grep -oE 'https?://[^ ]+' | head -n 1 || true)
