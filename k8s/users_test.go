@@ -36,9 +36,10 @@ func TestUsersOfPostgres(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 
 	users := url.URL{Scheme: "postgres", User: url.UserPassword("auth", password), Host: net.JoinHostPort(host, port), Path: "auth"}
+	folder := t.TempDir() // the commands keep a line in the audit log there
 	command := func(input string, args ...string) string {
 		cmd := exec.Command(program, args...)
-		cmd.Env = append(os.Environ(), "TASADOR_AUTH_URL="+users.String())
+		cmd.Env = append(os.Environ(), "TASADOR_AUTH_URL="+users.String(), "TASADOR_DATA_DIR="+folder)
 		cmd.Stdin = strings.NewReader(input)
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s", out)
@@ -52,7 +53,7 @@ func TestUsersOfPostgres(t *testing.T) {
 
 	users.User = url.UserPassword("auth", "another")
 	wrong := exec.Command(program, "user", "list")
-	wrong.Env = append(os.Environ(), "TASADOR_AUTH_URL="+users.String())
+	wrong.Env = append(os.Environ(), "TASADOR_AUTH_URL="+users.String(), "TASADOR_DATA_DIR="+folder)
 	require.Error(t, wrong.Run(), "any password opens the users")
 }
 
