@@ -71,6 +71,7 @@ verify: test lint release-snapshot machine $(APISERVER) $(ETCD) ## everything: t
 	cd k8s && $(GO) test -tags verify -count=1 -timeout 60m -run '^TestAPIServer' .
 	scripts/fuzz.sh $(or $(FUZZTIME),1m)
 	scripts/broken.sh
+	$(GO) test -tags verify -count=1 -timeout 30m -run '^TestThreeServersUnderLoad$$' -v ./roles/packages
 
 .PHONY: conformance
 conformance: prepare $(VERSITYGW) ## run the scenarios of the tracking server with MLflow's own clients (pinned, and 2.2.1) and parsers, on SQLite and PostgreSQL, with artifacts in a folder and on S3; make test runs them too

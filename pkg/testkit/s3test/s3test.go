@@ -29,43 +29,50 @@ type Server struct {
 	Endpoint             string // http://host:port
 	AccessKey, SecretKey string
 	client               *s3.Client
+	dir                  string
 	stop                 func()
+	log                  bytes.Buffer
 }
 
 // Start runs a server on its own port and folder until the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	path := filepath.Join(testkit.ModuleRoot(t), ".cache", "bin", binary)
-	require.FileExists(t, path, "the S3 server of the tests is missing; run make test: it builds it")
-	s := &Server{Endpoint: "http://" + testkit.FreeAddress(t), AccessKey: "tester", SecretKey: "not-a-secret"}
-	dir := t.TempDir()
-	objects, sidecar := filepath.Join(dir, "objects"), filepath.Join(dir, "sidecar")
-	require.NoError(t, os.Mkdir(objects, 0o750))
-	require.NoError(t, os.Mkdir(sidecar, 0o750))
-	cmd := exec.Command(path, "--port", s.Endpoint[len("http://"):], "--health", "/health", "--quiet", "posix", "--sidecar", sidecar, objects)
-	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+s.AccessKey, "ROOT_SECRET_KEY="+s.SecretKey)
-	var log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
-	require.NoError(t, cmd.Start())
-	s.stop = sync.OnceFunc(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed
-	})
+	s := &Server{Endpoint: "http://" + testkit.FreeAddress(t), AccessKey: "tester", SecretKey: "not-a-secret", dir: t.TempDir(), stop: func() {}}
+	for _, part := range []string{"objects", "sidecar"} {
+		require.NoError(t, os.Mkdir(filepath.Join(s.dir, part), 0o750))
+	}
 	t.Cleanup(func() {
 		s.stop()
 		if t.Failed() {
-			t.Logf("the log of the S3 server:\n%s", &log)
+			t.Logf("the log of the S3 server:\n%s", &s.log)
 		}
 	})
-	require.Eventually(t, func() bool {
-		answer, err := http.Get(s.Endpoint + "/health")
-		return err == nil && answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
-	}, time.Minute, 20*time.Millisecond, "the S3 server does not start")
+	s.Restart(t)
 	s.client = s3.New(s3.Options{
 		BaseEndpoint: aws.String(s.Endpoint), UsePathStyle: true, Region: "us-east-1",
 		Credentials: credentials.NewStaticCredentialsProvider(s.AccessKey, s.SecretKey, ""),
 	})
 	return s
+}
+
+// Restart starts a server that was stopped at the same address, with what it holds.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	path := filepath.Join(testkit.ModuleRoot(t), ".cache", "bin", binary)
+	require.FileExists(t, path, "the S3 server of the tests is missing; run make test: it builds it")
+	cmd := exec.Command(path, "--port", s.Endpoint[len("http://"):], "--health", "/health", "--quiet", "posix", "--sidecar", filepath.Join(s.dir, "sidecar"),
+		filepath.Join(s.dir, "objects"))
+	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+s.AccessKey, "ROOT_SECRET_KEY="+s.SecretKey)
+	cmd.Stdout, cmd.Stderr = &s.log, &s.log
+	require.NoError(t, cmd.Start())
+	s.stop = sync.OnceFunc(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // it was killed
+	})
+	require.Eventually(t, func() bool {
+		answer, err := http.Get(s.Endpoint + "/health")
+		return err == nil && answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
+	}, time.Minute, 20*time.Millisecond, "the S3 server does not start")
 }
 
 // Stop ends the server before the test does.
