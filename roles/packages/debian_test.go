@@ -49,6 +49,10 @@ func TestDebianPackage(t *testing.T) {
 	for _, page := range []string{"deploy-vms.md", "settings.md", "copyright"} {
 		require.FileExists(t, m.path("/usr/share/doc/tasador/"+page))
 	}
+	for _, file := range []string{"prometheus/prometheus.yml", "prometheus/rules/roles.yml", "grafana/dashboards/serving.json", "locust/locustfile.py"} {
+		require.Equal(t, "root:root 644", m.owner("/usr/share/tasador/deploy/"+file))
+	}
+	require.Equal(t, "root:root 755", m.owner("/usr/share/tasador/deploy/prometheus"))
 
 	// Three machines and a data API, each with its role and its address.
 	m.write(settings, at.settings(), 0o600)

@@ -22,7 +22,8 @@ func TestRPMPackage(t *testing.T) {
 	require.Equal(t, strings.Join([]string{
 		"/etc/tasador", settings, "/usr/bin/tasador", unitFile, "/usr/lib/sysusers.d/tasador.conf", "/usr/lib/tmpfiles.d/tasador.conf",
 		"/usr/share/doc/tasador/copyright",
-	}, "\n"), strings.TrimSpace(m.output("sh", "-c", "rpm -qpl "+first+" | grep -v '[.]md$'")))
+	}, "\n"), strings.TrimSpace(m.output("sh", "-c", "rpm -qpl "+first+" | grep -v -e '[.]md$' -e ^/usr/share/tasador/")))
+	require.Contains(t, m.output("rpm", "-qpl", first), "/usr/share/tasador/deploy/prometheus/rules/roles.yml\n")
 
 	told := m.recordSystemctl()
 	m.rpm("--install", first)
