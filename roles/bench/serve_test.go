@@ -47,11 +47,31 @@ func TestServe(t *testing.T) {
 	b.report(t, rows)
 }
 
-// steady measures ours and the constant handler at half of our peak rate, in turn.
+const latest = 2 // ms in which half of the answers are there while nobody waits for a processor
+
+// steady measures ours and the constant handler at half of our peak rate, in turn, or at what the client can keep up: it costs more than wrk, and shares the
+// processors.
 func (b *serveBook) steady(t *testing.T, ours, constant *subject) {
-	peak := median(b.of(ours.name), func(m wrkResult) float64 { return m.rate() })
 	bodies, err := loadtest.Generated(1, 1)
 	require.NoError(t, err)
+	load := func(s *subject, rate float64, length time.Duration) *loadtest.Report {
+		r := loadtest.Run(t.Context(), loadtest.Plan{
+			URL: s.url, Rate: rate, Duration: length, Connections: connections, Timeout: 10 * time.Second, Bodies: bodies, Listings: 1,
+		}, nil)
+		require.Zero(t, r.Errors, "%s: %+v", s.name, r.Answers)
+		return r
+	}
+	rate := median(b.of(ours.name), func(m wrkResult) float64 { return m.rate() }) / 2
+	late := func(s *subject) bool { // the client, so that it would measure itself; a stall of the machine now and then delays everybody
+		r := load(s, rate, 3*time.Second)
+		if r.Latency.P50 > latest {
+			say(t, "at %.0f/s of %.0f/s half of the answers of %s take over %.1f ms", r.Rate, rate, s.name, r.Latency.P50)
+		}
+		return r.Latency.P50 > latest
+	}
+	for late(constant) || late(ours) {
+		rate *= 0.8
+	}
 	for round := range *serveRounds {
 		turns := []*subject{ours, constant}
 		if round%2 == 1 {
@@ -60,11 +80,7 @@ func (b *serveBook) steady(t *testing.T, ours, constant *subject) {
 		for _, s := range turns {
 			settle(t, ours.pid)
 			client := processorOf(t, os.Getpid())
-			r := loadtest.Run(t.Context(), loadtest.Plan{
-				URL: s.url, Rate: peak / 2, Duration: time.Duration(*serveSeconds) * time.Second, Connections: connections, Timeout: 10 * time.Second,
-				Bodies: bodies, Listings: 1,
-			}, nil)
-			require.Zero(t, r.Errors, "%s: %+v", s.name, r.Answers)
+			r := load(s, rate, time.Duration(*serveSeconds)*time.Second)
 			say(t, "round %d: %-16s at %6.0f/s of %6.0f/s asked: p50 %.3f ms, p99 %.3f ms, p99.9 %.3f ms, max %.1f ms; requests left late: p99 %.2f ms; processor of the client %.2f",
 				round, s.name, r.Rate, r.AskedRate, r.Latency.P50, r.Latency.P99, r.Latency.P999, r.Latency.Max, r.Late.P99, (processorOf(t, os.Getpid())-client)/r.Seconds)
 			b.steadies = append(b.steadies, steadyResult{s.name, r.Latency.P99})
