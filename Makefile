@@ -65,7 +65,7 @@ parity: build prepare ## compare tasador train with the reference: make parity C
 .PHONY: verify
 verify: test lint release-snapshot machine $(APISERVER) $(ETCD) ## everything: the tests, the packages on a machine with systemd, every manifest on a real API server, hundreds of hostile files against the reference, our clients against a stock MLflow server, 10,000 swaps of the served model under load, thousands of requests of serving's document, fuzzing, and that what is broken on purpose is caught
 	$(PYTHON) scripts/parity/many.py $(or $(FILES),300)
-	$(GO) test -tags verify ./roles/tracking
+	$(GO) test -tags verify -count=1 -timeout 60m ./roles/tracking
 	$(GO) test -tags verify -timeout 60m -run TenThousand -v ./pkg/inference ./roles
 	$(GO) test -tags verify -count=1 -timeout 60m -run '^TestServingKeepsToItsDocumentLong$$' ./roles
 	cd k8s && $(GO) test -tags verify -count=1 -timeout 60m -run '^TestAPIServer' .
