@@ -107,11 +107,11 @@ func (s *apiServer) makeAccount(t *testing.T, namespace string) {
 func (s *apiServer) fillIn(t *testing.T, m manifest) manifest {
 	t.Helper()
 	text := string(m.yaml)
-	for placeholder, name := range map[string]string{"    CERTIFICATE\n": certificateFile, "    PRIVATE-KEY": keyFile} {
+	for gap, name := range map[string]string{"    CERTIFICATE\n": certificateFile, "    PRIVATE-KEY": keyFile} {
 		content, err := os.ReadFile(filepath.Join(s.dir, name))
 		require.NoError(t, err)
 		indented := "    " + strings.ReplaceAll(strings.TrimSpace(string(content)), "\n", "\n    ") + "\n"
-		text = strings.Replace(text, placeholder, indented, 1)
+		text = strings.Replace(text, gap, indented, 1)
 	}
 	m.yaml = []byte(text)
 	return m

@@ -18,9 +18,9 @@ func TestUsersOnAServerMayBeAway(t *testing.T) {
 		t.Skip("needs PostgreSQL")
 	}
 	bin, postgres := testkit.Build(t), testkit.StartPostgres(t)
-	users := "--auth.url=" + postgres.NewDatabase(t)
+	users, folder := "--auth.url="+postgres.NewDatabase(t), "--data-dir="+t.TempDir()
 	command := func(args ...string) string {
-		cmd := exec.CommandContext(t.Context(), bin, append(args, users)...)
+		cmd := exec.CommandContext(t.Context(), bin, append(args, users, folder)...)
 		cmd.Stdin = strings.NewReader(password)
 		out, err := cmd.Output()
 		require.NoError(t, err)
@@ -29,7 +29,7 @@ func TestUsersOnAServerMayBeAway(t *testing.T) {
 	command("user", "add", "ana", "--role=admin")
 	token, unknown := command("token", "create", "ana", "known"), command("token", "create", "ana", "unknown")
 	address := testkit.FreeAddress(t)
-	serve := []string{"--role=source", "--auth.enabled", users, "--source.listen=" + address}
+	serve := []string{"--role=source", "--auth.enabled", users, folder, "--source.listen=" + address}
 	first := testkit.Launch(t, nil, bin, serve...)
 	require.True(t, first.Ready(t, 1), first.Log())
 	ask := func(token string) int {

@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 results=$PWD/.cache/test-results
 gotestsum=$PWD/.cache/bin/gotestsum
 rm -rf "$results" && mkdir -p "$results"
+tree() { git status --porcelain 2>/dev/null || true; } # nothing where there is no checkout
+before=$(tree)
 
 run() { # run NAME PACKAGES ARGS...
   "$gotestsum" --format pkgname-and-test-fails --jsonfile "$results/$1.json" --packages "$2" \
@@ -23,6 +25,12 @@ skipped=$(grep -h '"Action":"skip"' "$results"/*.json | grep -o '"Package":"[^"]
 if [ -n "$skipped" ]; then
   echo "FAIL: these tests were skipped, and nothing may be:" >&2
   echo "$skipped" >&2
+  exit 1
+fi
+
+if [ "$(tree)" != "$before" ]; then
+  echo "FAIL: the tests have changed the tree; their files belong into temporary folders:" >&2
+  diff <(echo "$before") <(tree) >&2 || true
   exit 1
 fi
 
