@@ -61,7 +61,7 @@ parity: build prepare ## compare tasador train with the reference: make parity C
 	@test -n '$(CSV)' || { echo 'say which file: make parity CSV=FILE'; exit 2; }
 	$(PYTHON) scripts/parity/parity.py '$(CSV)' --as-of '$(or $(AS_OF),2026-01-01)'
 
-# About two hours on two idle cores, the first time one more: the API server of Kubernetes is built from its source.
+# Over an hour on two idle cores, and more the first time, which compiles the API server of Kubernetes.
 .PHONY: verify
 verify: test lint release-snapshot machine $(APISERVER) $(ETCD) ## everything: the tests, the packages on a machine with systemd, every manifest on a real API server, hundreds of hostile files against the reference, our clients against a stock MLflow server, 10,000 swaps of the served model under load, thousands of requests of serving's document, fuzzing, and that what is broken on purpose is caught
 	$(PYTHON) scripts/parity/many.py $(or $(FILES),300)

@@ -47,9 +47,10 @@ func TestServe(t *testing.T) {
 	b.report(t, rows)
 }
 
-const latest = 2 // ms in which half of the answers are there while nobody waits for a processor
+// prompt is in how many ms half of the answers are there as long as the client keeps up. A stall of the machine now and then delays the others.
+const prompt = 2
 
-// steady measures ours and the constant handler at half of our peak rate, in turn, or at what the client can keep up: it costs more than wrk, and shares the
+// steady measures ours and the constant handler at half of our peak rate, in turn, or at what the client keeps up: it costs more than wrk, and shares the
 // processors.
 func (b *serveBook) steady(t *testing.T, ours, constant *subject) {
 	bodies, err := loadtest.Generated(1, 1)
@@ -62,14 +63,14 @@ func (b *serveBook) steady(t *testing.T, ours, constant *subject) {
 		return r
 	}
 	rate := median(b.of(ours.name), func(m wrkResult) float64 { return m.rate() }) / 2
-	late := func(s *subject) bool { // the client, so that it would measure itself; a stall of the machine now and then delays everybody
+	keepsUp := func(s *subject) bool {
 		r := load(s, rate, 3*time.Second)
-		if r.Latency.P50 > latest {
-			say(t, "at %.0f/s of %.0f/s half of the answers of %s take over %.1f ms", r.Rate, rate, s.name, r.Latency.P50)
+		if r.Latency.P50 > prompt {
+			say(t, "the client does not keep %.0f/s up: half of the answers of %s take over %.1f ms", rate, s.name, r.Latency.P50)
 		}
-		return r.Latency.P50 > latest
+		return r.Latency.P50 <= prompt
 	}
-	for late(constant) || late(ours) {
+	for !keepsUp(constant) || !keepsUp(ours) {
 		rate *= 0.8
 	}
 	for round := range *serveRounds {
